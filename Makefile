@@ -1,0 +1,40 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
+NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120
+# JupyterLab refuses to run as root, which is the usual user inside a container.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: lab test notebooks digits bench clean
+
+lab: .venv/course-is-installed    ## open the course in JupyterLab
+	$(BIN)/jupyter lab $(AS_ROOT) notebooks/00_start_here.ipynb
+
+test: .venv/tests-are-installed    ## check everything: style, library, notebooks
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pytest
+	$(NBVAL) notebooks
+
+notebooks: .venv/tests-are-installed    ## regenerate and execute the notebooks, and redraw figures/
+	$(BIN)/python notebooks/build.py
+
+digits: .venv/tests-are-installed    ## train the shipped digit model again (about two minutes)
+	$(BIN)/python -m mvit2_lib.training
+
+bench: .venv/tests-are-installed    ## compare speed and memory with timm
+	OMP_NUM_THREADS=1 $(BIN)/python tests/bench/against_timm.py
+
+clean:    ## remove the environment and all caches
+	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+
+.venv/course-is-installed: pyproject.toml constraints.txt torch-cpu.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --requirement torch-cpu.txt
+	$(INSTALL) --editable .
+	touch $@
+
+.venv/tests-are-installed: .venv/course-is-installed
+	$(INSTALL) --editable '.[authors,references]'
+	touch $@

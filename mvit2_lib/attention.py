@@ -1,0 +1,209 @@
+"""Three attentions over tokens: every module takes `x` `[..., k, d]` and returns the same shape.
+
+Letters are those of the paper (arXiv 2206.02680): `k` tokens of width `d`, projections `W_I W_K W_V W_O`
+for separable attention, `W_Q W_K W_V W_O` and `h` heads for multi-head attention. A weight `W` of the paper
+multiplies from the right, `x W`; `torch.nn.Linear` stores its transpose and adds a bias.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class MultiHeadSelfAttention(nn.Module):
+    r"""Multi-head self-attention: every token compares itself with every other token.
+
+    For each head, :math:`y = \operatorname{softmax}(Q K^\top / \sqrt{d_h})\, V` (Eq. 1 of arXiv 2206.02680,
+    which omits the scale; Eq. 1 of arXiv 1706.03762 has it). The heads are concatenated and multiplied by `W_O`.
+
+    Parameters
+    ----------
+    dim : int
+        Width `d` of a token.
+    num_heads : int
+        Number of heads `h`; must divide `dim`.
+    dropout : float
+        Probability with which an entry of the attention map is dropped in training.
+
+    Shape
+    -----
+    `x` `[..., k, d]` to `[..., k, d]`, for any number of tokens `k`.
+
+    Notes
+    -----
+    Costs `4kd² + 2k²d` multiply–accumulates and holds `h·k²` scores. Built in notebook 01.
+    """
+
+    def __init__(self, dim: int, num_heads: int, dropout: float = 0.0):
+        super().__init__()
+        _check_heads(dim, num_heads)
+        self.dim, self.num_heads = dim, num_heads
+        self.W_Q = nn.Linear(dim, dim)
+        self.W_K = nn.Linear(dim, dim)
+        self.W_V = nn.Linear(dim, dim)
+        self.W_O = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def attention_map(self, x: Tensor) -> Tensor:
+        """Return who looks at whom, `[..., h, k, k]`; every row adds up to one."""
+        _check_tokens(x, self.dim)
+        query = split_heads(self.W_Q(x), self.num_heads)  # [..., h, k, d_h]
+        key = split_heads(self.W_K(x), self.num_heads)  # [..., h, k, d_h]
+        scale = query.shape[-1] ** -0.5
+        return (scale * query @ key.mT).softmax(dim=-1)  # [..., h, k, k]
+
+    def forward(self, x: Tensor) -> Tensor:
+        attention = self.dropout(self.attention_map(x))  # [..., h, k, k]
+        value = split_heads(self.W_V(x), self.num_heads)  # [..., h, k, d_h]
+        return self.W_O(merge_heads(attention @ value))  # [..., k, d]
+
+
+class LinformerSelfAttention(nn.Module):
+    r"""Multi-head attention whose keys and values are first mixed from `k` tokens down to `p`.
+
+    :math:`y = \operatorname{softmax}(Q (E K)^\top / \sqrt{d_h})\, F V` with learned :math:`E, F` of `p × k`
+    (Eq. 7 of arXiv 2006.04768; Fig. 3b of arXiv 2206.02680). One `E` and one `F` serve all heads.
+
+    Parameters
+    ----------
+    dim : int
+        Width `d` of a token.
+    num_heads : int
+        Number of heads `h`; must divide `dim`.
+    num_tokens : int
+        Number of tokens `k`. `E` and `F` have one column per token, so it is fixed.
+    projected_tokens : int
+        Number of mixed tokens `p`.
+    dropout : float
+        Probability with which an entry of the attention map is dropped in training.
+
+    Shape
+    -----
+    `x` `[..., k, d]` to `[..., k, d]` for `k = num_tokens` only.
+
+    Notes
+    -----
+    Costs `4kd² + 4kpd` multiply–accumulates and holds `h·k·p` scores. Built in notebook 02.
+    """
+
+    def __init__(self, dim: int, num_heads: int, num_tokens: int, projected_tokens: int, dropout: float = 0.0):
+        super().__init__()
+        _check_heads(dim, num_heads)
+        _check_positive(num_tokens=num_tokens, projected_tokens=projected_tokens)
+        self.dim, self.num_heads, self.num_tokens = dim, num_heads, num_tokens
+        self.W_Q = nn.Linear(dim, dim)
+        self.W_K = nn.Linear(dim, dim)
+        self.W_V = nn.Linear(dim, dim)
+        self.W_O = nn.Linear(dim, dim)
+        self.E = nn.Linear(num_tokens, projected_tokens, bias=False)
+        self.F = nn.Linear(num_tokens, projected_tokens, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def attention_map(self, x: Tensor) -> Tensor:
+        """Return how much each token looks at each mixed token, `[..., h, k, p]`; rows add up to one."""
+        _check_tokens(x, self.dim)
+        if x.shape[-2] != self.num_tokens:
+            raise ValueError(
+                f"this Linformer layer was built for {self.num_tokens} tokens, but x has {x.shape[-2]} "
+                f"(shape {tuple(x.shape)}): build it with num_tokens={x.shape[-2]}, or keep the image size fixed"
+            )
+        query = split_heads(self.W_Q(x), self.num_heads)  # [..., h, k, d_h]
+        mixed_keys = self.E(self.W_K(x).mT).mT  # [..., p, d]
+        key = split_heads(mixed_keys, self.num_heads)  # [..., h, p, d_h]
+        scale = query.shape[-1] ** -0.5
+        return (scale * query @ key.mT).softmax(dim=-1)  # [..., h, k, p]
+
+    def forward(self, x: Tensor) -> Tensor:
+        attention = self.dropout(self.attention_map(x))  # [..., h, k, p]
+        mixed_values = self.F(self.W_V(x).mT).mT  # [..., p, d]
+        value = split_heads(mixed_values, self.num_heads)  # [..., h, p, d_h]
+        return self.W_O(merge_heads(attention @ value))  # [..., k, d]
+
+
+class SeparableSelfAttention(nn.Module):
+    r"""Separable self-attention: all tokens ask one shared question, so `k` comparisons replace `k²`.
+
+    .. math::
+        c_s &= \operatorname{softmax}_k(x W_I) \\
+        c_v &= \textstyle\sum_{i=1}^{k} c_s(i)\, (x W_K)_i \\
+        y &= (c_v * \operatorname{ReLU}(x W_V))\, W_O
+
+    (Eqs. 2 and 3 of arXiv 2206.02680.) The paper's I, K, V are called query, key, value in other implementations.
+
+    Parameters
+    ----------
+    dim : int
+        Width `d` of a token.
+    dropout : float
+        Probability with which a context score is dropped in training.
+
+    Shape
+    -----
+    `x` `[..., k, d]` to `[..., k, d]`, for any number of tokens `k`. The softmax runs over axis -2, the tokens.
+
+    Notes
+    -----
+    The module pools before it projects. The sum over tokens is linear, so
+    :math:`\sum_i c_s(i)(x_i W_K + b_K) = (\sum_i c_s(i)\, x_i)\, W_K + b_K \sum_i c_s(i)`:
+    the same context vector, with one projected vector instead of `k`. That is `2kd² + d² + 2kd`
+    multiply–accumulates; the paper's order of operations takes `3kd² + kd` in its projections. Built in notebook 02.
+    """
+
+    def __init__(self, dim: int, dropout: float = 0.0):
+        super().__init__()
+        _check_positive(dim=dim)
+        self.dim = dim
+        self.W_I = nn.Linear(dim, 1)
+        self.W_K = nn.Linear(dim, dim)
+        self.W_V = nn.Linear(dim, dim)
+        self.W_O = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def context_scores(self, x: Tensor) -> Tensor:
+        """Return the share of each token in the context vector, `c_s` `[..., k, 1]`; they add up to one."""
+        _check_tokens(x, self.dim)
+        return self.W_I(x).softmax(dim=-2)  # [..., k, 1]
+
+    def context_vector(self, x: Tensor) -> Tensor:
+        """Return the one vector that summarises all tokens, `c_v` `[..., 1, d]`."""
+        c_s = self.dropout(self.context_scores(x))  # [..., k, 1]
+        c_v = self.W_K(c_s.mT @ x)  # [..., 1, d]
+        if self.training and self.dropout.p > 0:
+            # Dropped scores no longer add up to one, so neither does the weight of the key bias.
+            c_v = c_v + (c_s.sum(dim=-2, keepdim=True) - 1) * self.W_K.bias
+        return c_v
+
+    def forward(self, x: Tensor) -> Tensor:
+        c_v = self.context_vector(x)  # [..., 1, d]
+        return self.W_O(c_v * F.relu(self.W_V(x)))  # [..., k, d]
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """Cut the width of every token into heads: `[..., k, d]` to `[..., h, k, d/h]`. Built in notebook 01."""
+    return x.unflatten(-1, (num_heads, -1)).transpose(-3, -2)  # [..., h, k, d_h]
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """Undo `split_heads`: `[..., h, k, d/h]` to `[..., k, d]`. Built in notebook 01."""
+    return x.transpose(-3, -2).flatten(-2)  # [..., k, d]
+
+
+def _check_positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"{name} must be a positive whole number, not {size!r}")
+
+
+def _check_heads(dim: int, num_heads: int) -> None:
+    _check_positive(dim=dim, num_heads=num_heads)
+    if dim % num_heads:
+        raise ValueError(
+            f"dim={dim} cannot be cut into num_heads={num_heads} heads of equal width: choose a divisor of {dim}"
+        )
+
+
+def _check_tokens(x: Tensor, dim: int) -> None:
+    if x.ndim < 2 or x.shape[-1] != dim or x.shape[-2] == 0:
+        raise ValueError(f"expected tokens of shape [..., k, {dim}] with k ≥ 1, but x has shape {tuple(x.shape)}")
+    if not torch.is_floating_point(x):
+        raise TypeError(f"expected floating-point tokens, but x holds {x.dtype}: convert it with x.float()")

@@ -1,0 +1,162 @@
+"""Every picture of the course: one palette, PNG on white, and no picture without a text that says what it shows."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .attention import MultiHeadSelfAttention, SeparableSelfAttention
+from .images import sample_picture
+
+# Distinct for colour-blind readers too; lines differ by marker and style besides.
+BLUE, MAGENTA, ORANGE, VIOLET, YELLOW = PALETTE = ("#648FFF", "#DC267F", "#FE6100", "#785EF0", "#FFB000")
+NAVY = "#2E55C4"  # the palette's blue, dark enough for text on white
+STYLE = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.dpi": 110,
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": mpl.cycler(color=PALETTE, marker=list("os^Dv"), linestyle=["-", "--", "-.", ":", "-"]),
+}
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure in a notebook as PNG on white.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What to show.
+    alt : str
+        A sentence that says what the figure shows, for readers who cannot see it. It is stored with the picture, and it
+        is the part of the output that the notebook tests compare.
+    """
+    # Imported here so that figures can be made where there is no notebook.
+    from IPython.display import display
+
+    _check_alt(alt)
+    bundle = {"image/png": png(figure), "text/plain": alt}
+    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG bytes: the same bytes for the same figure, with no date or version inside."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure to a PNG file."""
+    Path(path).write_bytes(png(figure))
+
+
+def course_picture() -> Figure:
+    """Draw the one picture of the course: `k × k` attention map beside a `k × 1` column of context scores.
+
+    The tokens are 16 patches of a photograph. No weight is trained: the projections are set so that a patch attends to
+    patches that resemble it, and the shared question is the average patch around the cat's eyes.
+    """
+    side, pixels, cells = 4, 64, 4
+    photograph = sample_picture("chelsea").crop((75, 0, 375, 300)).resize((side * pixels,) * 2)
+    patches = (
+        np.asarray(photograph).reshape(side, pixels, side, pixels, 3).swapaxes(1, 2).reshape(-1, pixels, pixels, 3)
+    )
+    # A token is its patch in 4×4 coarse pixels, less the average patch, at length one.
+    coarse = patches.reshape(-1, cells, pixels // cells, cells, pixels // cells, 3).mean(axis=(2, 4))
+    tokens = torch.from_numpy(coarse).float().flatten(1)  # [k, d]
+    tokens = F.normalize(tokens - tokens.mean(dim=0), dim=1)
+
+    dim = tokens.shape[1]
+    multi_head, separable = MultiHeadSelfAttention(dim, num_heads=1), SeparableSelfAttention(dim)
+    with torch.no_grad():
+        for projection in (multi_head.W_Q, multi_head.W_K):
+            projection.weight.copy_((1.7 * dim**0.5) ** 0.5 * torch.eye(dim))
+            nn.init.zeros_(projection.bias)
+        separable.W_I.weight.copy_(2.5 * tokens[[4, 5, 7]].mean(dim=0, keepdim=True))
+        attention_map = multi_head.attention_map(tokens)[0]  # [k, k]
+        context_scores = separable.context_scores(tokens)  # [k, 1]
+    return attention_pair(attention_map, context_scores, patches)
+
+
+def attention_pair(attention_map: Tensor, context_scores: Tensor, patches: np.ndarray) -> Figure:
+    """Draw an attention map `[k, k]` beside context scores `[k, 1]`, over the patches `[k, H, W, 3]` of a picture."""
+    k = len(patches)
+    side = round(k**0.5)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10.4, 5.6))
+        photograph = figure.add_axes([0.015, 0.36, 0.20, 0.40])
+        left, right = figure.add_axes([0.29, 0.14, 0.43, 0.70]), figure.add_axes([0.82, 0.14, 0.12, 0.70])
+        for text, middle, color in (
+            ("Tokens", 0.115, "black"),
+            ("Multi-head", 0.505, NAVY),
+            ("Separable", 0.88, MAGENTA),
+        ):
+            figure.text(middle, 0.955, text, ha="center", va="center", weight="bold", size=14, color=color)
+
+        framed = np.pad(patches, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=255)
+        rows = framed.reshape(side, side, *framed.shape[1:]).swapaxes(1, 2)
+        photograph.imshow(rows.reshape(side * framed.shape[1], -1, 3))
+        for axes, values in ((left, attention_map), (right, context_scores)):
+            axes.imshow(values, cmap="Purples", vmin=0)
+            for index, patch in enumerate(patches):
+                _thumbnail(axes, patch, (-0.5, index), (-13, 0))
+                if axes is left:
+                    _thumbnail(axes, patch, (index, -0.5), (0, 13))
+        for axes in (photograph, left, right):
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        photograph.set_xlabel(f"{k} patches of a photograph", labelpad=10)
+        left.set_xlabel(f"every token asks its own question:\n$k^2$ = {k} × {k} = {k * k} comparisons", labelpad=10)
+        right.set_xlabel(f"all tokens ask one question:\n$k$ = {k} comparisons", labelpad=10)
+    return figure
+
+
+def picture(pixels: np.ndarray) -> Figure:
+    """Draw one picture: grey `[H, W]` or RGB `[H, W, 3]`."""
+    figure = Figure(figsize=(2.4, 2.4), dpi=STYLE["figure.dpi"], layout="constrained")
+    _draw_picture(figure.subplots(), pixels)
+    return figure
+
+
+def prediction(pixels: np.ndarray, names: Sequence[str], probabilities: Tensor) -> Figure:
+    """Draw a picture `[H, W]` or `[H, W, 3]` beside the probabilities `[n]` that a model gives to `n` names."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.8), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
+        _draw_picture(left, pixels)
+        left.set_title("the picture")
+        bars = right.barh(range(len(names)), probabilities.tolist(), color=BLUE)
+        bars[int(probabilities.argmax())].set_color(MAGENTA)
+        right.set(xlim=(0, 1), xlabel="probability", title="the model's answer")
+        right.set_yticks(range(len(names)), names)
+        right.invert_yaxis()
+    return figure
+
+
+def _draw_picture(axes, pixels: np.ndarray) -> None:
+    axes.imshow(pixels, cmap="gray", vmin=0)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def _thumbnail(axes, picture: np.ndarray, position: tuple[float, float], offset: tuple[float, float]) -> None:
+    image = OffsetImage(picture, zoom=16 / len(picture))
+    axes.add_artist(
+        AnnotationBbox(image, position, offset, boxcoords="offset points", frameon=False, annotation_clip=False)
+    )
+
+
+def _check_alt(alt: str) -> None:
+    if not isinstance(alt, str) or len(alt.split()) < 5:
+        raise ValueError(f"a figure needs an alt text that says what it shows in a sentence, not {alt!r}")

@@ -1,0 +1,189 @@
+"""From a picture to the model's input, and from a class index to its name.
+
+MobileViTv2 was trained on RGB pictures with values in [0, 1], without subtracting a mean or dividing by a deviation.
+"""
+
+import functools
+import os
+from importlib.resources import files
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+# PIL modes that `convert("RGB")` turns into the picture a person would see.
+_SAFE_MODES = {"RGB", "L", "1", "P", "CMYK", "YCbCr", "HSV"}
+_ALPHA_MODES = {"RGBA", "LA", "PA", "La", "RGBa"}
+
+
+class ImageError(ValueError):
+    """A picture cannot be read, or not without guessing what its values mean."""
+
+
+def open_image(path: str | os.PathLike) -> Image.Image:
+    """Read a picture file, turned upright as its EXIF tag says, as 8-bit RGB.
+
+    Parameters
+    ----------
+    path : path
+        A picture in any format that Pillow reads.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ImageError
+        If the file is not a picture, is damaged or cut short, or is too large to be one in good faith; and in the
+        cases of `to_rgb`.
+
+    Notes
+    -----
+    Built in notebook 06.
+    """
+    try:
+        with Image.open(path) as image:
+            return to_rgb(ImageOps.exif_transpose(image))
+    except FileNotFoundError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{os.fspath(path)} is not a picture that Pillow can read") from error
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{os.fspath(path)} is damaged, cut short or too large ({error})") from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture as 8-bit RGB, or refuse where that would mean guessing.
+
+    Grey, palette, CMYK, YCbCr and HSV are converted by Pillow. Sixteen-bit grey is divided by 257, so that white
+    stays white. Transparent pictures are laid on white.
+
+    Raises
+    ------
+    ImageError
+        For 32-bit integer, floating-point and LAB pictures: Pillow has no conversion with a defined white for them.
+
+    Notes
+    -----
+    Built in notebook 06.
+    """
+    if image.mode.startswith("I;16"):
+        levels = np.asarray(image, dtype=np.uint16)
+        return Image.fromarray(np.round(levels / 257).astype(np.uint8)).convert("RGB")
+    if image.mode in _ALPHA_MODES or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    if image.mode in _SAFE_MODES:
+        return image.convert("RGB")
+    raise ImageError(
+        f"a picture of mode {image.mode!r} does not say which value is white: convert it to 8-bit RGB first"
+    )
+
+
+def preprocess(image: Image.Image | np.ndarray, image_size: int = 256, crop_fraction: float = 0.888) -> Tensor:
+    """Turn a picture into the batch of one that the ImageNet models expect.
+
+    The shorter side is resized to `image_size / crop_fraction` (288) with bicubic interpolation, and the middle
+    `image_size × image_size` is cut out.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image or numpy.ndarray
+        The picture. An array is `[H, W]` (grey) or `[H, W, 3]` (RGB), of bytes or of floating-point values in [0, 1].
+    image_size : int
+        Side of the result in pixels.
+    crop_fraction : float
+        Share of the shorter side that survives the crop, in (0, 1].
+
+    Returns
+    -------
+    Tensor
+        `[1, 3, image_size, image_size]`, RGB, values in [0, 1].
+
+    Raises
+    ------
+    ImageError
+        If the picture is empty, or its values are NaN, out of range, or of an unclear meaning.
+    TypeError
+        If it is neither a PIL image nor an array.
+
+    Notes
+    -----
+    Section 4.1 of arXiv 2206.02680; the same numbers as timm's evaluation transform. Built in notebook 06.
+    """
+    if image_size < 1 or not 0 < crop_fraction <= 1:
+        raise ValueError(
+            f"image_size must be at least 1 and crop_fraction in (0, 1], not {image_size}, {crop_fraction}"
+        )
+    if isinstance(image, np.ndarray):
+        image = _from_array(image)
+    elif not isinstance(image, Image.Image):
+        raise TypeError(
+            f"expected a PIL image or a NumPy array, not a {type(image).__name__}: read a file with mv.open_image(path)"
+        )
+    image = to_rgb(image)
+    if 0 in image.size:
+        raise ImageError(f"the picture is empty: it has {image.width}×{image.height} pixels")
+    shorter = int(image_size / crop_fraction)
+    # Whole-number division drops the fraction, as torchvision's and timm's resize do.
+    size = [max(shorter, shorter * side // min(image.size)) for side in image.size]
+    image = image.resize(size, Image.Resampling.BICUBIC)
+    left, top = (round((side - image_size) / 2) for side in image.size)
+    image = image.crop((left, top, left + image_size, top + image_size))
+    pixels = torch.from_numpy(np.array(image))  # [H, W, 3]
+    return pixels.movedim(-1, 0)[None].float() / 255  # [1, 3, H, W]
+
+
+@functools.cache
+def imagenet_classes() -> tuple[str, ...]:
+    """Return the names of the 1,000 ImageNet-1k classes in the order of the logits.
+
+    WordNet 3.0 lemmas of the 1,000 synsets of ILSVRC 2012, arXiv 1409.0575. Built in notebook 06.
+    """
+    text = files(__package__).joinpath("assets/imagenet_classes.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
+
+
+def sample_picture(name: str = "chelsea") -> Image.Image:
+    """Return one of the photographs that come with scikit-image.
+
+    Parameters
+    ----------
+    name : {"chelsea", "coffee", "rocket"}
+        A cat (photograph by Stéfan van der Walt), a cup of coffee (Rachel Michetti), or a rocket launch (SpaceX). All
+        three are in the public domain (CC0).
+
+    Notes
+    -----
+    Built in notebook 06.
+    """
+    if name not in ("chelsea", "coffee", "rocket"):
+        raise ValueError(f"there is no sample picture {name!r}: choose 'chelsea', 'coffee' or 'rocket'")
+    # Imported here so that `import mvit2_lib` stays light.
+    from skimage import data
+
+    return Image.fromarray(getattr(data, name)())
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    shape = array.shape
+    if array.ndim not in (2, 3) or (array.ndim == 3 and shape[2] != 3):
+        hint = (
+            ": move the channels last with array.transpose(1, 2, 0)" if array.ndim == 3 and shape[0] in (1, 3) else ""
+        )
+        raise ImageError(f"expected an array [H, W] or [H, W, 3], but got shape {shape}{hint}")
+    if 0 in shape:
+        raise ImageError(f"the picture is empty: its array has shape {shape}")
+    if array.dtype == np.uint8:
+        return Image.fromarray(np.ascontiguousarray(array))
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ImageError(f"expected bytes (uint8) or floating-point values in [0, 1], but got {array.dtype}")
+    if np.isnan(array).any():
+        raise ImageError(f"{int(np.isnan(array).sum())} values of the picture are NaN")
+    if array.min() < 0 or array.max() > 1:
+        raise ImageError(
+            f"floating-point pictures must lie in [0, 1], but this one spans {array.min():.3g} … {array.max():.3g}: "
+            "divide bytes by 255"
+        )
+    return Image.fromarray(np.round(array * 255).astype(np.uint8))

@@ -1,0 +1,147 @@
+"""The model has the published size and gives the references' logits."""
+
+import pytest
+import torch
+from references import WIDTHS, timm_model, transformers_model
+from torch.testing import assert_close
+
+import mvit2_lib as mv
+from mvit2_lib.model import make_divisible, scale_architecture
+
+# Published totals: timm's result files (1.37 … 18.45 M) and Table 6 of the paper (1.4 … 18.5 M), to the last digit.
+PARAMETERS = (1_370_593, 2_866_009, 4_901_841, 7_478_089, 10_594_753, 14_251_833, 18_449_329)
+
+
+def logits(model, x):
+    with torch.inference_mode():
+        y = model(x)
+    return getattr(y, "logits", y)
+
+
+def assert_same_logits(reference, width, x, tolerance):
+    ours = mv.load_checkpoint(mv.MobileViTv2(width), reference.state_dict()).eval().to(x.dtype)
+    expected = logits(reference.to(x.dtype), x)
+    assert expected.std() > 0.1  # logits near zero would agree with anything
+    assert_close(logits(ours, x), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("make", [timm_model, transformers_model], ids=["timm", "transformers"])
+def test_same_weights_give_the_same_logits(make, width):
+    assert_same_logits(make(width), width, torch.rand(1, 3, 256, 256), 1e-5)
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0])
+@pytest.mark.parametrize("make", [timm_model, transformers_model], ids=["timm", "transformers"])
+def test_same_weights_give_the_same_logits_in_float64(make, width):
+    assert_same_logits(make(width), width, torch.rand(1, 3, 256, 256, dtype=torch.float64), 1e-10)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 224, 224), (1, 3, 192, 320), (3, 3, 256, 256), (2, 3, 97, 130)], ids=str)
+def test_same_weights_give_timm_logits_at_other_sizes(shape):
+    assert_same_logits(timm_model(0.5), 0.5, torch.rand(shape), 1e-5)
+
+
+def test_gradients_of_all_parameters_equal_those_of_timm():
+    reference = timm_model(0.5).double()
+    ours = mv.load_checkpoint(mv.MobileViTv2(0.5).double(), reference.state_dict()).eval()
+    x = torch.rand(2, 3, 64, 96, dtype=torch.float64)
+    weighting = torch.randn(2, 1000, dtype=torch.float64)
+    for model in (reference, ours):
+        (model(x) * weighting).sum().backward()
+    expected = mv.checkpoints.convert_state_dict({name: p.grad for name, p in reference.named_parameters()})
+    actual = {name: p.grad for name, p in ours.named_parameters()}
+    assert actual.keys() == expected.keys()
+    for name, gradient in actual.items():
+        assert_close(gradient, expected[name], rtol=1e-7, atol=1e-9 * expected[name].abs().max().item() + 1e-12)
+
+
+def test_batch_norm_statistics_move_as_in_timm_during_training():
+    reference = timm_model(0.5).double()
+    ours = mv.load_checkpoint(mv.MobileViTv2(0.5).double(), reference.state_dict())
+    x = torch.rand(3, 3, 64, 96, dtype=torch.float64)
+    for model in (reference.train(), ours.train()):
+        model(x)
+    expected = mv.checkpoints.convert_state_dict(reference.state_dict())
+    for name, tensor in ours.state_dict().items():
+        assert_close(tensor, expected[name])
+
+
+@pytest.mark.parametrize(("width", "parameters"), list(zip(WIDTHS, PARAMETERS, strict=True)))
+def test_parameter_counts_are_the_published_ones(width, parameters):
+    assert mv.count_parameters(mv.MobileViTv2(width)) == parameters
+
+
+def test_without_classes_the_model_returns_pooled_features():
+    model = mv.MobileViTv2(0.5, num_classes=0).eval()
+    assert mv.count_parameters(model) == 1_113_593
+    assert logits(model, torch.rand(2, 3, 64, 64)).shape == (2, 256)
+
+
+@pytest.mark.parametrize("attention", ["separable", "multi_head", "linformer"])
+def test_every_attention_fits_into_the_same_network(attention):
+    model = mv.MobileViTv2(0.5, num_classes=7, in_channels=1, attention=attention, image_size=96).eval()
+    assert logits(model, torch.rand(2, 1, 96, 96)).shape == (2, 7)
+
+
+def test_linformer_model_names_the_image_size_it_was_not_built_for():
+    model = mv.MobileViTv2(0.5, attention="linformer", image_size=128)
+    with pytest.raises(ValueError, match="built for 64 tokens, but x has 256"):
+        model(torch.rand(1, 3, 256, 256))
+
+
+def test_unusual_widths_follow_the_official_rounding_and_not_timm():
+    stem, stages = scale_architecture(0.25)
+    assert (stem, stages[0].channels) == (16, 16)  # timm: 8, 16
+    assert scale_architecture(4)[0] == 64  # never wider than 64; timm: 128
+    assert [make_divisible(value, 8) for value in (3, 8, 11, 12, 20, 27)] == [8, 8, 16, 16, 24, 32]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"width_multiplier": 0}, ValueError, "width_multiplier must be a positive number such as 0.5 or 1.0, not 0"),
+        ({"width_multiplier": -1.0}, ValueError, "must be a positive number"),
+        ({"width_multiplier": float("nan")}, ValueError, "must be a positive number"),
+        ({"width_multiplier": float("inf")}, ValueError, "must be a positive number"),
+        ({"width_multiplier": "0.5"}, TypeError, "width_multiplier must be a number, not '0.5'"),
+        ({"num_classes": -1}, ValueError, "num_classes must be a whole number from 0 up, not -1"),
+        ({"in_channels": 0}, ValueError, "in_channels must be a whole number from 1 up, not 0"),
+        ({"image_size": 0}, ValueError, "image_size must be a whole number from 1 up"),
+        ({"attention": "linear"}, ValueError, "no attention called 'linear': choose one of .*'linformer'"),
+    ],
+)
+def test_impossible_models_are_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        mv.MobileViTv2(**options)
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "message"),
+    [
+        (
+            torch.rand(3, 64, 64),
+            ValueError,
+            r"one picture \(3, 64, 64\) without a batch axis: add it with image\[None\]",
+        ),
+        (torch.rand(64, 64), ValueError, r"got shape \(64, 64\)"),
+        (torch.rand(1, 1, 3, 64, 64), ValueError, r"got shape \(1, 1, 3, 64, 64\)"),
+        (torch.rand(1, 4, 64, 64), ValueError, r"axis 1 of \(1, 4, 64, 64\) has 4 channels"),
+        (torch.rand(1, 64, 64, 3), ValueError, "the channels are the last axis, move them"),
+        (torch.rand(1, 3, 0, 64), ValueError, "holds no pixels"),
+        (torch.rand(0, 3, 64, 64), ValueError, "holds no pixels"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), TypeError, "torch.uint8: convert bytes with image.float"),
+        (torch.rand(1, 3, 64, 64).numpy(), TypeError, "got a ndarray: mv.preprocess makes such a batch"),
+        (torch.full((1, 3, 64, 64), float("nan")), ValueError, "12288 values are NaN or infinite"),
+        (torch.rand(1, 3, 64, 64).index_fill(3, torch.tensor([5]), -float("inf")), ValueError, "192 values are NaN"),
+    ],
+)
+def test_pictures_that_are_none_are_refused(image, error, message):
+    with pytest.raises(error, match=message):
+        mv.MobileViTv2(0.5, num_classes=3)(image)
+
+
+def test_large_but_finite_pictures_are_not_mistaken_for_infinite_ones():
+    model = mv.MobileViTv2(0.5, num_classes=3).eval()
+    with torch.inference_mode():
+        model(torch.full((1, 3, 64, 64), 3e38))  # their sum overflows, their values do not

@@ -1,0 +1,242 @@
+# %% [markdown]
+# # 00 · Start here
+#
+# **In fifteen minutes you see where this course is going, and know that your machine is ready for it.**
+#
+# **You will be able to**
+#
+# 1. *check* that your machine has everything the course needs,
+# 2. *run* a finished MobileViTv2 on a real picture and read its answer,
+# 3. *say* in one sentence what separable attention saves,
+# 4. *find* your way through the course.
+#
+# **You need** Python, and a first acquaintance with PyTorch: what a tensor is, and that a model is an `nn.Module`. Nothing else: no
+# graphics card, and no network once the course is installed.
+#
+# Run a cell with <kbd>Shift</kbd>+<kbd>Enter</kbd>. The minutes beside each heading count from the start.
+
+# %% [markdown]
+# ## Is your machine ready? · 0 min
+#
+# The first cell imports PyTorch and the small library behind this course, `mvit2_lib`, under the short name `mv`. The library holds
+# nothing secret. Every part of it that concerns the model is built in front of you, from one dot product up.
+
+# %%
+import torch
+
+import mvit2_lib as mv
+from mvit2_lib import checks, figures
+
+# %% [markdown]
+# The next cell looks for everything the course needs. A line that starts with `[FAIL]` ends with what to do about it.
+
+# %%
+checks.machine()
+
+# %% [markdown]
+# ## The destination, running · 2 min
+#
+# MobileViTv2 is a network that looks at a picture and says what is in it. Here is one that is finished: a small version, trained for
+# this course on 1,437 handwritten digits. Its weights come with the library, so nothing is downloaded.
+
+# %%
+model = mv.load_pretrained("digits")
+print(f"{mv.count_parameters(model):,} learned numbers")
+
+# %% [markdown]
+# Another 360 digits were kept away from the training. They come last in the data set, and most of their writers wrote none of the
+# training digits. `images` is a *batch*: a tensor of 360 pictures with 1 channel (grey) and 64 × 64 pixels.
+
+# %%
+images, labels = mv.load_digits("test")
+picture = images[137:138]  # [1, 1, 64, 64]
+print(tuple(images.shape), tuple(picture.shape))
+
+# %% [markdown]
+# The scanner kept only 8 × 8 pixels of each digit. Enlarged, picture 137 looks like this:
+
+# %%
+figures.show(
+    figures.picture(picture[0, 0]), alt="A thick, blurred white stroke on black: a closed top with a short stem."
+)
+
+# %% [markdown]
+# *A closed top and a short stem: one digit, but the scan leaves room for doubt.*
+#
+# > **Predict.** Which digit do *you* see? Which one would you name second? Decide before you run the next cell.
+
+# %%
+with torch.inference_mode():
+    probabilities = model(picture).softmax(dim=1)[0]  # [10]
+for guess in probabilities.topk(3).indices:
+    print(f"digit {guess}: probability {probabilities[guess]:.2f}")
+
+# %% [markdown]
+# The model answers with ten numbers, one for each digit, that add up to one. A picture shows more of them at a glance:
+
+# %%
+answer = figures.prediction(picture[0, 0], [str(digit) for digit in range(10)], probabilities)
+figures.show(answer, alt="Left: the blurred digit. Right: ten bars. The bar of 9 is by far the longest, 7 is second.")
+
+# %% [markdown]
+# *Nine is far ahead, and seven comes second:* the model is unsure where a person would be. Was it right?
+
+# %%
+print(f"The label says {labels[137]}.")
+
+# %% [markdown]
+# One picture proves nothing, so ask for all 360. A model that guessed at random would get about 36 of them right.
+
+# %%
+with torch.inference_mode():
+    guesses = model(images).argmax(dim=1)  # [360]
+correct = int((guesses == labels).sum())
+print(f"{correct} of {len(labels)} digits it had never seen: {correct / len(labels):.1%}")
+
+# %% [markdown]
+# That is the destination: a complete MobileViTv2 that works on real input. By notebook 05 you will have built every part of it.
+
+# %% [markdown]
+# ## The same network on a photograph · 6 min
+#
+# Apple, whose researchers published MobileViTv2, also published weights trained on 1.28 million photographs in 1,000 classes
+# (ImageNet). They are too large to ship here, and they live on the Hugging Face hub. The next cell *downloads 5.5 MB* the first time
+# it runs, and checks what arrives. Without a network it says so and goes on.
+
+# %% tags=["nbval-ignore-output"]
+try:
+    imagenet_model = mv.load_pretrained("mobilevitv2_050")
+    print("The ImageNet weights are loaded: the next cell names what is in a photograph.")
+except mv.DownloadError:
+    imagenet_model = None
+    print(
+        "No ImageNet weights: the hub could not be reached. You have seen the digit model run, and nothing below needs more."
+    )
+
+# %% [markdown]
+# The photograph comes with scikit-image. `preprocess` cuts the middle out of it and turns it into a tensor `[1, 3, 256, 256]`: one
+# picture, three colours, values from 0 to 1.
+
+# %%
+photograph = mv.sample_picture("chelsea")
+batch = mv.preprocess(photograph)  # [1, 3, 256, 256]
+figures.show(figures.picture(batch[0].movedim(0, -1)), alt="The face of a ginger tabby cat, cropped to a square.")
+
+# %% [markdown]
+# *What the model gets to see: a square of 256 × 256 pixels.*
+#
+# > **Predict.** ImageNet knows several kinds of cat. Will the model call this one a tabby, an Egyptian cat, a tiger cat, or something
+# > else?
+
+# %% tags=["nbval-ignore-output"]
+if imagenet_model is None:
+    print("Skipped: there are no ImageNet weights without a network.")
+else:
+    with torch.inference_mode():
+        top = imagenet_model(batch).softmax(dim=1)[0].topk(5)
+    for probability, index in zip(top.values, top.indices, strict=True):
+        print(f"{probability:6.1%}  {mv.imagenet_classes()[index]}")
+    assert set(top.indices.tolist()) & {281, 282, 285}, "no cat among the five best answers"
+
+# %% [markdown]
+# You may know the `timm` library. This is how it loads the same weights, and notebook 06 shows that its answer is the same:
+#
+# ```python
+# import timm
+#
+# model = timm.create_model("mobilevitv2_050", pretrained=True).eval()
+# transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
+# logits = model(transform(photograph)[None])
+# ```
+
+# %% [markdown]
+# ## The one idea, in one picture · 9 min
+#
+# A network of this kind cuts a picture into small pieces and describes each piece by a list of numbers, a *token*. Then the tokens
+# look at one another, so that a piece of fur can learn that it belongs to a cat. This exchange is called *attention*.
+#
+# In the classic form, *multi-head attention*, every token compares itself with every token. With $k$ tokens that makes $k \times k$
+# comparisons. *Separable attention* lets all tokens share one question, and compares each token with that: $k$ comparisons.
+
+# %%
+figures.show(
+    figures.course_picture(),
+    alt="A cat's face in 16 patches; a 16 by 16 map in which each patch has its own row; a single column of 16 scores.",
+)
+
+# %% [markdown]
+# *Left: 16 patches of a photograph, our tokens. Middle: each row is one token's own question, and dark squares are the tokens it
+# finds most like itself. Right: one question for all, here "do you look like an eye?", and one score for each token.* The library's two
+# attention modules computed both; the questions were set by hand, not learned.
+#
+# > **Predict.** The full model looks at up to 256 tokens at once. How many comparisons does each kind of attention make? And at
+# > 1,024 tokens, four times as many?
+
+# %%
+for k in (16, 256, 1024):
+    print(f"{k:5,} tokens: {k * k:9,} comparisons against {k:5,}")
+
+# %% [markdown]
+# Four times the tokens make sixteen times the comparisons in one, and four times in the other. That is what $O(k^2)$ and $O(k)$ mean.
+#
+# Comparisons are not the whole cost, and fewer of them do not promise a faster network. Notebook 03 counts everything, predicts the
+# times, and measures them. Notebook 02 shows what the shared question gives up.
+
+# %% [markdown]
+# ## Your way through the course · 12 min
+#
+# | notebook | what you build or find out | minutes |
+# |---|---|---|
+# | **00 · Start here** | you are here | 15 |
+# | 01 · Multi-head attention | the attention of the Transformer, from one dot product, and its exact cost | 60 |
+# | 02 · Separable attention | one question for all tokens: what it saves, and what it gives up | 60 |
+# | 03 · O(k²) against O(k) | count, predict, measure: a timing plot you can trust | 60 |
+# | 04 · The MobileViTv2 block | why each piece is there, and proof that it does what it says | 60 |
+# | 05 · The model | the whole network from one table, correct to the last parameter | 45 |
+# | 06 · Pretrained weights | Apple's weights in the model you wrote, on a real picture | 45 |
+# | 07 · Training | train it, and compare three kinds of attention fairly | 60 |
+#
+# Notebooks 01 to 07 are being written; the ones that are ready stand beside this file.
+#
+# **How to work.** At a *Predict* question, stop and write your answer down before you run the cell below it. A wrong prediction is
+# worth more than a right one: it shows where your picture and the machine's differ. *Exercises* come from notebook 01 on. Each has a
+# stub to fill in and a check that tells you the likely mistake; a hint and a solution are folded away beneath it.
+#
+# **Where the code lives.** Everything the notebooks build is in the folder `mvit2_lib`. Each of its files can be read in one sitting,
+# and each part says in which notebook it is built.
+
+# %% [markdown]
+# ## Letters you will meet · 14 min
+#
+# The same letters stand for the same things in every equation, program and figure of the course. You do not need to learn them now.
+#
+# | letter | meaning |
+# |---|---|
+# | $B$ | batch size: how many pictures at once |
+# | $H, W, C$ | height, width and channels of a feature map |
+# | $k$ | tokens that an attention looks over |
+# | $d$ | width of a token: how many numbers describe it |
+# | $h$, $d_h = d/h$ | heads, and the width of one head |
+# | $P$ | pixels in a patch (2 × 2 make 4) |
+# | $N$ | patches in the map |
+# | $\alpha$ | width multiplier: scales the number of channels of the whole model |
+# | $x$ | tokens, `[B, k, d]` |
+# | $W_Q, W_K, W_V, W_O$ | the four projections of multi-head attention |
+# | $W_I, W_K, W_V, W_O$ | the four projections of separable attention |
+# | $c_s$, $c_v$ | context scores `[B, k, 1]` and context vector `[B, 1, d]` of separable attention |
+
+# %% [markdown]
+# ## What you now know
+#
+# 1. Your machine has everything the course needs: you *checked* it, line by line.
+# 2. You *ran* a finished MobileViTv2 on a real picture, and read its answer as probabilities.
+# 3. You can *say* what separable attention saves: $k$ comparisons in place of $k \times k$.
+# 4. You can *find* your way: the map says what each notebook builds, and `mvit2_lib` holds the result.
+#
+# **References**
+#
+# - S. Mehta and M. Rastegari, *Separable Self-attention for Mobile Vision Transformers*, arXiv 2206.02680. The attention of this
+#   course: Eqs. 2 and 3.
+# - A. Vaswani et al., *Attention Is All You Need*, arXiv 1706.03762. Multi-head attention: Eq. 1 and Section 3.2.
+# - E. Alpaydin and C. Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Learning Repository, 1998 (CC BY 4.0).
+# - The cat is Chelsea, photographed by Stéfan van der Walt (CC0), from scikit-image.

@@ -183,10 +183,10 @@ def load_checkpoint(model: MobileViTv2, source: str | os.PathLike | Mapping[str,
     # How many batches a batch norm has seen changes nothing; some exporters leave it out.
     missing = [name for name in expected if name not in converted and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in converted if name not in expected]
-    for name, tensor in converted.items():
-        if name in expected and tensor.shape != expected[name].shape:
+    for name, tensor in expected.items():
+        if name in converted and converted[name].shape != tensor.shape:
             raise CheckpointError(
-                f"{name} has shape {tuple(tensor.shape)} in the checkpoint and {tuple(expected[name].shape)} in the "
+                f"{name} has shape {tuple(converted[name].shape)} in the checkpoint and {tuple(tensor.shape)} in the "
                 "model: build the model with the width_multiplier, num_classes and in_channels of the checkpoint"
             )
     if missing or unexpected:

@@ -108,7 +108,7 @@ def attention_pair(attention_map: Tensor, context_scores: Tensor, patches: np.nd
         rows = framed.reshape(side, side, *framed.shape[1:]).swapaxes(1, 2)
         photograph.imshow(rows.reshape(side * framed.shape[1], -1, 3))
         for axes, values in ((left, attention_map), (right, context_scores)):
-            axes.imshow(values, cmap="Purples", vmin=0)
+            axes.imshow(values.numpy(), cmap="Purples", vmin=0)
             for index, patch in enumerate(patches):
                 _thumbnail(axes, patch, (-0.5, index), (-13, 0))
                 if axes is left:
@@ -122,14 +122,14 @@ def attention_pair(attention_map: Tensor, context_scores: Tensor, patches: np.nd
     return figure
 
 
-def picture(pixels: np.ndarray) -> Figure:
+def picture(pixels: np.ndarray | Tensor) -> Figure:
     """Draw one picture: grey `[H, W]` or RGB `[H, W, 3]`."""
     figure = Figure(figsize=(2.4, 2.4), dpi=STYLE["figure.dpi"], layout="constrained")
     _draw_picture(figure.subplots(), pixels)
     return figure
 
 
-def prediction(pixels: np.ndarray, names: Sequence[str], probabilities: Tensor) -> Figure:
+def prediction(pixels: np.ndarray | Tensor, names: Sequence[str], probabilities: Tensor) -> Figure:
     """Draw a picture `[H, W]` or `[H, W, 3]` beside the probabilities `[n]` that a model gives to `n` names."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 2.8), layout="constrained")
@@ -144,8 +144,8 @@ def prediction(pixels: np.ndarray, names: Sequence[str], probabilities: Tensor) 
     return figure
 
 
-def _draw_picture(axes, pixels: np.ndarray) -> None:
-    axes.imshow(pixels, cmap="gray", vmin=0)
+def _draw_picture(axes, pixels: np.ndarray | Tensor) -> None:
+    axes.imshow(np.asarray(pixels), cmap="gray", vmin=0)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 

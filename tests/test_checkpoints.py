@@ -1,0 +1,233 @@
+"""Checkpoints of four layouts load; damaged, foreign and unsafe ones are refused, and the model stays as it was."""
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from references import randomise, timm_model, transformers_model
+from safetensors.torch import save_file
+from torch.testing import assert_close
+
+import mvit2_lib as mv
+from mvit2_lib.checkpoints import checkpoint_layout, convert_state_dict
+
+CVNETS_SHAPES = json.loads(Path(__file__).with_name("cvnets_mobilevitv2_050_shapes.json").read_text())
+TINY = {"width_multiplier": 0.25, "num_classes": 3}
+
+
+def cvnets_state_dict():
+    """Weights of timm under the names of Apple's checkpoint, which lists its tensors in timm's order."""
+    tensors = timm_model(0.5).state_dict().values()
+    return dict(zip(CVNETS_SHAPES, tensors, strict=True))
+
+
+def own_state_dict():
+    return randomise(mv.MobileViTv2(0.5)).state_dict()
+
+
+LAYOUTS = {
+    "timm": lambda: timm_model(0.5).state_dict(),
+    "transformers": lambda: transformers_model(0.5).state_dict(),
+    "ml-cvnets": cvnets_state_dict,
+    "own": own_state_dict,
+}
+
+
+@pytest.fixture
+def tiny():
+    return randomise(mv.MobileViTv2(**TINY))
+
+
+def assert_same_weights(model, other):
+    for name, tensor in model.state_dict().items():
+        assert_close(tensor, other.state_dict()[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("suffix", [None, ".pt", ".safetensors"])
+def test_every_layout_loads_from_a_state_dict_and_from_both_kinds_of_file(layout, suffix, tmp_path):
+    state_dict = LAYOUTS[layout]()
+    assert checkpoint_layout(state_dict) == layout
+    source = state_dict
+    if suffix == ".pt":
+        source = tmp_path / "weights.pt"
+        torch.save(state_dict, source)
+    elif suffix == ".safetensors":
+        source = tmp_path / "weights.safetensors"
+        save_file({name: tensor.contiguous() for name, tensor in state_dict.items()}, source)
+    model = mv.load_checkpoint(mv.MobileViTv2(0.5), source)
+    # Every weight arrived: the totals, which no renaming or splitting changes, are those of the checkpoint.
+    for power in (1, 2):
+        expected = sum(t.double().pow(power).sum() for t in state_dict.values())
+        assert_close(sum(t.double().pow(power).sum() for t in model.state_dict().values()), expected)
+
+
+def test_ml_cvnets_names_and_shapes_are_those_of_the_official_checkpoint():
+    state_dict = cvnets_state_dict()
+    assert {name: list(tensor.shape) for name, tensor in state_dict.items()} == CVNETS_SHAPES
+    reference = timm_model(0.5)
+    renamed = dict(zip(CVNETS_SHAPES, reference.state_dict().values(), strict=True))
+    assert_same_weights(
+        mv.load_checkpoint(mv.MobileViTv2(0.5), renamed),
+        mv.load_checkpoint(mv.MobileViTv2(0.5), reference.state_dict()),
+    )
+
+
+def test_a_transformers_backbone_loads_into_a_model_without_classifier():
+    reference = transformers_model(0.5).mobilevitv2
+    model = mv.load_checkpoint(mv.MobileViTv2(0.5, num_classes=0), reference.state_dict()).eval()
+    x = torch.rand(2, 3, 128, 192)  # transformers drops the last row of a map of odd height, so none may be odd
+    with torch.inference_mode():
+        assert_close(model(x), reference(x).pooler_output, rtol=0, atol=1e-5)
+
+
+def test_the_score_projection_is_the_first_row_of_the_fused_projection():
+    name = "stages.2.1.transformer.0.attn.qkv_proj.bias"
+    converted = convert_state_dict(LAYOUTS["timm"]() | {name: torch.arange(129.0)})
+    parts = [converted[f"stages.2.1.layers.0.attention.{part}.bias"] for part in ("W_I", "W_K", "W_V")]
+    assert [part.tolist() for part in parts] == [[0.0], list(range(1, 65)), list(range(65, 129))]
+
+
+def test_checkpoints_without_batch_counters_load():
+    state_dict = {name: t for name, t in LAYOUTS["timm"]().items() if not name.endswith("num_batches_tracked")}
+    mv.load_checkpoint(mv.MobileViTv2(0.5), state_dict)
+
+
+def test_saved_weights_come_back_bit_for_bit(tiny, tmp_path):
+    mv.save_checkpoint(tiny, tmp_path / "tiny.safetensors")
+    assert_same_weights(mv.load_checkpoint(mv.MobileViTv2(**TINY), tmp_path / "tiny.safetensors"), tiny)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.safetensors"]
+
+
+def test_half_precision_halves_the_file_and_comes_back_rounded(tiny, tmp_path):
+    mv.save_checkpoint(tiny, tmp_path / "full.safetensors")
+    mv.save_checkpoint(tiny, tmp_path / "half.safetensors", dtype=torch.float16)
+    full, half = ((tmp_path / f"{name}.safetensors").stat().st_size for name in ("full", "half"))
+    assert 0.5 < half / full < 0.6
+    loaded = mv.load_checkpoint(mv.MobileViTv2(**TINY), tmp_path / "half.safetensors")
+    for name, tensor in loaded.state_dict().items():
+        assert_close(tensor, tiny.state_dict()[name].half().to(tensor.dtype), rtol=0, atol=0)
+
+
+def test_an_interrupted_save_leaves_the_old_file_untouched(tiny, tmp_path, monkeypatch):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"the good old file")
+
+    def disk_full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
+    with pytest.raises(OSError, match="No space left"):
+        mv.save_checkpoint(tiny, path)
+    assert path.read_bytes() == b"the good old file"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_safetensors_are_written(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r"saved as .safetensors files, not 'weights.pt'"):
+        mv.save_checkpoint(tiny, tmp_path / "weights.pt")
+
+
+def without(state_dict, *names):
+    return {name: tensor for name, tensor in state_dict.items() if name not in names}
+
+
+BAD_STATE_DICTS = {
+    "another width": (
+        lambda good: mv.MobileViTv2(0.5, num_classes=3).state_dict(),
+        r"project.conv.weight has shape \(32, 32, 1, 1\) in the checkpoint and \(16, 32, 1, 1\) in the model",
+    ),
+    "another number of classes": (
+        lambda good: mv.MobileViTv2(0.25, num_classes=5).state_dict(),
+        r"classifier.weight has shape \(5, 128\) in the checkpoint and \(3, 128\) in the model",
+    ),
+    "missing": (
+        lambda good: without(good, "classifier.bias", "stages.2.1.norm.weight"),
+        "missing stages.2.1.norm.weight, classifier.bias; unexpected nothing",
+    ),
+    "unexpected": (
+        lambda good: good | {"extra.weight": torch.zeros(1)},
+        "missing nothing; unexpected extra.weight",
+    ),
+    "many missing": (
+        lambda good: {"stages.0.0.expand.conv.weight": good["stages.0.0.expand.conv.weight"]},
+        r"missing stem.conv.weight, stem.norm.weight, stem.norm.bias and \d+ more",
+    ),
+    "whole numbers": (
+        lambda good: good | {"classifier.bias": torch.zeros(3, dtype=torch.int64)},
+        "classifier.bias holds torch.int64 where the model has torch.float32",
+    ),
+    "no tensor": (
+        lambda good: good | {"classifier.bias": [0.0, 0.0, 0.0]},
+        "classifier.bias holds a list, not a tensor",
+    ),
+    "unknown layout": (lambda good: {"conv1.weight": torch.zeros(1)}, "not a MobileViTv2 checkpoint .* conv1.weight"),
+    "empty": (lambda good: {}, "no tensors at all"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_STATE_DICTS)
+def test_checkpoints_that_do_not_fit_are_refused_and_change_nothing(case, tiny):
+    make, message = BAD_STATE_DICTS[case]
+    before = {name: tensor.clone() for name, tensor in tiny.state_dict().items()}
+    shifted = {name: tensor + 1 for name, tensor in before.items()}
+    with pytest.raises(mv.CheckpointError, match=message):
+        mv.load_checkpoint(tiny, make(shifted))
+    for name, tensor in tiny.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+class Payload:
+    """A pickle that would run code if it were loaded carelessly."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("how", ["torch.save", "pickle"])
+def test_a_pickle_with_code_in_it_is_refused_and_not_run(how, tmp_path):
+    path, trace = tmp_path / "weights.pt", tmp_path / "the-code-ran"
+    if how == "torch.save":
+        torch.save({"stem.conv.weight": Payload(trace)}, path)
+    else:
+        path.write_bytes(pickle.dumps(Payload(trace), protocol=2))
+    with pytest.raises(mv.CheckpointError, match=r"weights.pt was refused: .* loading those could run any code"):
+        mv.load_checkpoint(mv.MobileViTv2(**TINY), path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+def test_a_truncated_file_is_refused(suffix, share, tiny, tmp_path):
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".pt":
+        torch.save(tiny.state_dict(), path)
+    else:
+        mv.save_checkpoint(tiny, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(mv.CheckpointError, match=rf"weights{suffix} (is damaged|was refused)"):
+        mv.load_checkpoint(mv.MobileViTv2(**TINY), path)
+
+
+def test_files_that_are_no_checkpoints_are_refused(tmp_path):
+    model = mv.MobileViTv2(**TINY)
+    with pytest.raises(FileNotFoundError, match="no checkpoint file at .*nowhere.pt"):
+        mv.load_checkpoint(model, tmp_path / "nowhere.pt")
+    (tmp_path / "weights.txt").write_text("weights")
+    with pytest.raises(mv.CheckpointError, match="expected a .safetensors, .pt, .pth or .bin file"):
+        mv.load_checkpoint(model, tmp_path / "weights.txt")
+    torch.save(torch.zeros(3), tmp_path / "tensor.pt")
+    with pytest.raises(mv.CheckpointError, match="tensor.pt holds a Tensor, not a state dict"):
+        mv.load_checkpoint(model, str(tmp_path / "tensor.pt"))
+
+
+@pytest.mark.parametrize("name", ["mobilevitv2_060", "mobilevit_s", "050", "resnet50", ""])
+def test_unknown_pretrained_names_are_refused_without_asking_the_hub(name):
+    with pytest.raises(ValueError, match=r"no pretrained weights called .*: choose digits or one of mobilevitv2_050"):
+        mv.load_pretrained(name)

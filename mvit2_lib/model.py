@@ -156,7 +156,7 @@ class MobileViTv2(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         check_image(image, self.in_channels)
         # On the CPU, convolutions are several times faster when the channels of a pixel lie side by side in memory.
-        x = self.stem(image.contiguous(memory_format=torch.channels_last))  # [B, C, H/2, W/2]
+        x = self.stem(image.contiguous(memory_format=torch.channels_last))  # [B, C_stem, H/2, W/2]
         x = self.stages(x)  # [B, C, H/32, W/32]
         return self.classifier(x.mean(dim=(-2, -1)))  # [B, num_classes]
 

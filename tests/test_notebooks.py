@@ -1,0 +1,152 @@
+"""Every notebook agrees with its source, was run from top to bottom, and has the frame that readers rely on."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+spec = importlib.util.spec_from_file_location("build", ROOT / "notebooks" / "build.py")
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def text(notebook):
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def outputs(notebook):
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def test_there_is_one_notebook_for_each_source():
+    assert [path.stem for path in NOTEBOOKS] == [path.stem for path in SOURCES] != []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_notebook_and_source_agree(source):
+    expected, actual = build.from_source(source), read(ROOT / "notebooks" / f"{source.stem}.ipynb")
+    keys = ("id", "cell_type", "source", "metadata")
+    assert [{key: cell[key] for key in keys} for cell in actual.cells] == [
+        {key: cell[key] for key in keys} for cell in expected.cells
+    ], "the notebook is not what its source describes: run `make notebooks`"
+    assert actual.metadata == expected.metadata
+
+
+@every_notebook
+def test_cells_were_run_once_each_from_top_to_bottom(path):
+    # A notebook whose outputs were stripped passes nbval silently: it has nothing to compare.
+    counts = [cell.execution_count for cell in code_cells(read(path))]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@every_notebook
+def test_stored_outputs_hold_nothing_of_the_machine_they_were_made_on(path):
+    for output in outputs(read(path)):
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr"
+        shown = str({key: value for key, value in output.get("data", {}).items() if "image" not in key})
+        shown += output.get("text", "")
+        assert not re.search(
+            r"/(home|root|tmp|work|Users|usr)/|\b[A-Z]:\\|\b0x[0-9a-f]{6,}|[Ww]arning:|Traceback", shown
+        )
+
+
+@every_notebook
+def test_every_picture_has_an_alt_text(path):
+    notebook = read(path)
+    for output in outputs(notebook):
+        if any(kind.startswith("image/") for kind in output.get("data", {})):
+            alt = output.metadata.get("image/png", {}).get("alt", "")
+            assert len(alt.split()) >= 5
+            assert output.data["text/plain"] == alt
+    for alt in re.findall(r"!\[(.*?)\]\(", text(notebook)):
+        assert len(alt.split()) >= 5
+
+
+@every_notebook
+def test_a_sentence_under_every_figure_says_what_it_shows(path):
+    cells = read(path).cells
+    for cell, following in zip(cells, cells[1:], strict=False):
+        if cell.cell_type == "code" and "figures.show(" in cell.source:
+            assert following.cell_type == "markdown"
+            assert following.source.startswith("*"), f"no caption in italics after:\n{cell.source}"
+
+
+@every_notebook
+def test_code_cells_are_short_and_explained(path):
+    cells = read(path).cells
+    for before, cell in zip(cells, cells[1:], strict=False):
+        if cell.cell_type == "code":
+            assert len(cell.source.splitlines()) <= 15, cell.source
+            assert before.cell_type == "markdown", f"no text before:\n{cell.source}"
+            assert not cell.source.rstrip().endswith(";"), cell.source
+            assert not re.search(r"^\s*[!%]|\bpip\b|sys\.path", cell.source, re.MULTILINE), cell.source
+    first = next(cell for cell in cells if cell.cell_type == "code")
+    assert len(first.source.splitlines()) <= 8
+
+
+@every_notebook
+def test_the_frame_is_complete(path):
+    content = text(read(path))
+    number = path.stem.split("_")[0]
+    assert content.startswith(f"# {number} · ")
+    for part in ("**You will be able to**", "**You need**", "> **Predict.**", "## What you now know", "**References**"):
+        assert part in content, f"{part} is missing"
+    opening = content.partition("**You will be able to**")[2].partition("**You need**")[0]
+    closing = content.partition("## What you now know")[2].partition("**References**")[0]
+    abilities, mirrored = (re.findall(r"^\d\. (.*)$", part, re.MULTILINE) for part in (opening, closing))
+    assert 3 <= len(abilities) <= 5
+    assert len(abilities) == len(mirrored)
+    for ability, mirror in zip(abilities, mirrored, strict=True):
+        verb = re.match(r"\*(\w+)\*", ability).group(1)
+        assert re.search(rf"\*{verb[0]}\w+\*", mirror), f"{mirror!r} does not take up *{verb}*"
+
+
+@every_notebook
+def test_minutes_grow_from_section_to_section(path):
+    content = text(read(path))
+    headings = [line for line in re.findall(r"^## (.*)$", content, re.MULTILINE) if line != "What you now know"]
+    minutes = [int(re.search(r" · (\d+) min$", heading).group(1)) for heading in headings]
+    assert minutes[0] == 0
+    assert minutes == sorted(set(minutes))
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
+def test_internal_links_lead_somewhere(path):
+    content = path.read_text(encoding="utf-8") if path.suffix == ".md" else text(read(path))
+    for target in re.findall(r"\]\(([^)]+)\)", content):
+        if not target.startswith(("http://", "https://", "#")):
+            assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("name", build.FIGURES)
+def test_shared_figures_are_those_that_the_code_draws(name):
+    # Compared in size only: other versions of the font library place letters a little differently.
+    from PIL import Image
+
+    stored = Image.open(ROOT / "figures" / name)
+    assert stored.format == "PNG"
+    drawn = build.FIGURES[name]()
+    assert stored.size == tuple(int(side * drawn.dpi) for side in drawn.get_size_inches())
+    assert name in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_there_is_no_stray_figure():
+    assert {path.name for path in (ROOT / "figures").iterdir()} == set(build.FIGURES)

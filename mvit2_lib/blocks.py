@@ -13,8 +13,12 @@ ATTENTIONS = ("separable", "multi_head", "linformer")
 PATCH_SIZE = 2
 
 
-class ConvNormAct(nn.Sequential):
-    """Convolution, batch norm and (unless `activation=False`) SiLU. `[B, C, H, W]` to `[B, C', H/s, W/s]`.
+class ConvNormAct(nn.Module):
+    r"""Convolution, batch norm and (unless `activation=False`) SiLU. `[B, C, H, W]` to `[B, C', H/s, W/s]`.
+
+    In evaluation the statistics of a batch norm are constants, so convolution and norm are one convolution:
+    :math:`\gamma (w * x - \mu) / \sigma + \beta = (\gamma w / \sigma) * x + (\beta - \gamma \mu / \sigma)`.
+    The module runs that one: the same numbers, with one pass over the map less.
 
     Parameters
     ----------
@@ -47,8 +51,19 @@ class ConvNormAct(nn.Sequential):
         padding = kernel_size // 2
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(out_channels)
-        if activation:
-            self.activation = nn.SiLU(inplace=True)
+        self.activation = nn.SiLU(inplace=True) if activation else nn.Identity()
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of the one convolution that equals convolution and norm in evaluation."""
+        scale = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
+        return self.conv.weight * scale[:, None, None, None], self.norm.bias - self.norm.running_mean * scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return self.activation(self.norm(self.conv(x)))  # [B, C', H/s, W/s]
+        conv = self.conv
+        x = F.conv2d(x, *self.folded(), conv.stride, conv.padding, groups=conv.groups)  # [B, C', H/s, W/s]
+        return self.activation(x)
 
 
 class InvertedResidual(nn.Module):

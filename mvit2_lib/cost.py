@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .attention import LinformerSelfAttention, MultiHeadSelfAttention, SeparableSelfAttention
+from .blocks import ConvNormAct
 
 FORMS = ("paper", "executed")
 
@@ -66,7 +67,8 @@ def layer_costs(module: nn.Module, *input_shape: int, form: str = "paper") -> li
     """Return the cost of every convolution, linear layer and attention, in the order in which they run.
 
     The module runs once on the `meta` device, where tensors have shapes and no values: no arithmetic, any size.
-    Norms, activations, biases and other element-wise work are not counted.
+    A convolution and its batch norm are one row, and so is an attention with its projections. The norms between
+    transformer layers have no row. Activations, norms, biases and other element-wise work have no multiply–accumulates.
 
     Parameters
     ----------
@@ -80,7 +82,7 @@ def layer_costs(module: nn.Module, *input_shape: int, form: str = "paper") -> li
     Returns
     -------
     list of LayerCost
-        One row a layer. An attention is one row: its projections are in it.
+        One row a layer.
 
     Notes
     -----
@@ -88,7 +90,7 @@ def layer_costs(module: nn.Module, *input_shape: int, form: str = "paper") -> li
     """
     _check_form(form)
     rows: list[LayerCost] = []
-    attentions = (SeparableSelfAttention, MultiHeadSelfAttention, LinformerSelfAttention)
+    whole = (ConvNormAct, SeparableSelfAttention, MultiHeadSelfAttention, LinformerSelfAttention)
 
     def record(name, layer):
         def hook(_, inputs, output):
@@ -100,7 +102,7 @@ def layer_costs(module: nn.Module, *input_shape: int, form: str = "paper") -> li
     shadow = copy.deepcopy(module).to("meta").eval()
     inside: tuple[str, ...] = ()
     for name, layer in shadow.named_modules():
-        if isinstance(layer, attentions):
+        if isinstance(layer, whole):
             inside += (f"{name}." if name else "",)
         elif not isinstance(layer, (nn.Conv2d, nn.Linear)) or name.startswith(inside):
             continue
@@ -119,6 +121,8 @@ def count_macs(module: nn.Module, *input_shape: int, form: str = "paper") -> int
 
 
 def _macs(layer: nn.Module, x: torch.Tensor, y: torch.Tensor, form: str) -> int:
+    if isinstance(layer, ConvNormAct):
+        return y.numel() * layer.conv.weight[0].numel()
     if isinstance(layer, nn.Conv2d):
         return y.numel() * layer.weight[0].numel()
     if isinstance(layer, nn.Linear):

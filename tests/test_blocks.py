@@ -7,7 +7,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import mvit2_lib as mv
-from mvit2_lib.blocks import GroupNorm1, make_attention
+from mvit2_lib.blocks import ConvNormAct, GroupNorm1, make_attention
 
 
 def test_group_norm_1_equals_torch_group_norm_with_one_group():
@@ -21,6 +21,23 @@ def test_group_norm_1_equals_torch_group_norm_with_one_group():
 def test_group_norm_1_is_not_a_layer_norm_of_each_token():
     x = torch.randn(2, 3, 5, 6)
     assert (GroupNorm1(6)(x) - nn.LayerNorm(6)(x)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("options", [{"kernel_size": 3, "stride": 2}, {"groups": 3}, {"activation": False}], ids=str)
+def test_folded_convolution_and_norm_equal_the_two_one_after_the_other(options):
+    block = randomise(ConvNormAct(6, 9, **options)).double()
+    x = torch.randn(2, 6, 7, 12, dtype=torch.float64, requires_grad=True)
+    expected = block.norm(block.conv(x))
+    expected = nn.functional.silu(expected) if options.get("activation", True) else expected
+    assert_close(block(x), expected)
+    weighting = torch.randn_like(expected)
+    wanted = torch.autograd.grad((expected * weighting).sum(), [x, *block.parameters()])
+    assert_close(torch.autograd.grad((block(x) * weighting).sum(), [x, *block.parameters()]), wanted)
+
+
+def test_in_training_convolution_and_norm_use_the_statistics_of_the_batch():
+    block = randomise(ConvNormAct(6, 9, activation=False)).train()
+    assert_close(block(torch.randn(5, 6, 7, 12)).mean(dim=(0, 2, 3)), block.norm.bias)
 
 
 @pytest.mark.parametrize(("in_channels", "out_channels", "stride"), [(6, 6, 1), (6, 10, 1), (6, 6, 2), (6, 10, 2)])

@@ -7,6 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import mvit2_lib as mv
 from mvit2_lib import cost
+from mvit2_lib.blocks import GroupNorm1
 
 # Convolutions and linear layers at 256×256 in units of 10⁹: Table 6 of the paper (0.5 … 7.2), to three decimals.
 GIGA_MACS = (0.465, 1.028, 1.812, 2.817, 4.042, 5.489, 7.156)
@@ -54,7 +55,7 @@ def test_rows_name_every_layer_once_and_add_up():
     rows = cost.layer_costs(model, 1, 3, 128, 128)
     assert len({row.name for row in rows}) == len(rows)
     assert sum(row.macs for row in rows) == mv.count_macs(model, 1, 3, 128, 128)
-    norms = sum(p.numel() for name, p in model.named_parameters() if "norm" in name)
+    norms = sum(mv.count_parameters(module) for module in model.modules() if isinstance(module, GroupNorm1))
     assert sum(row.parameters for row in rows) + norms == mv.count_parameters(model)
 
 

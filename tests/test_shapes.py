@@ -85,7 +85,9 @@ def test_every_shape_comment_in_the_library_is_true():
     checker.follow(mv.LinformerSelfAttention(12, 4, 7, 5), x)
     checker.follow(mv.SeparableSelfAttention(12), x)
     checker.follow(lambda: mv.fold(mv.unfold(torch.randn(2, 5, 6, 14)), (6, 14)))
-    checker.follow(mv.MobileViTv2(0.5, num_classes=7), torch.rand(2, 3, 224, 192))
+    model_in_training = mv.MobileViTv2(0.5, num_classes=7)
+    checker.follow(model_in_training, torch.rand(2, 3, 224, 192))
+    checker.follow(model_in_training.eval(), torch.rand(2, 3, 224, 192))
     assert checker.problems == []
     every_line = {(path, line) for path, lines in checker.lines.items() for line in lines}
     assert checker.checked == every_line

@@ -90,11 +90,18 @@ def test_linformer_model_names_the_image_size_it_was_not_built_for():
         model(torch.rand(1, 3, 256, 256))
 
 
-def test_unusual_widths_follow_the_official_rounding_and_not_timm():
-    stem, stages = scale_architecture(0.25)
-    assert (stem, stages[0].channels) == (16, 16)  # timm: 8, 16
-    assert scale_architecture(4)[0] == 64  # never wider than 64; timm: 128
-    assert [make_divisible(value, 8) for value in (3, 8, 11, 12, 20, 27)] == [8, 8, 16, 16, 24, 32]
+# Channels of stem and first stage by ml-cvnets' rule. timm has 8, 16 · 12, 24 · 20, 40 · 28, 56 · 128, 256.
+@pytest.mark.parametrize(
+    ("width", "channels"), [(0.25, (16, 16)), (0.375, (16, 32)), (0.625, (24, 48)), (0.875, (32, 64)), (4, (64, 256))]
+)
+def test_unusual_widths_follow_the_official_rounding_and_not_timm(width, channels):
+    stem, stages = scale_architecture(width)
+    assert (stem, stages[0].channels) == channels
+
+
+def test_channels_are_rounded_to_the_nearest_multiple_but_not_much_down():
+    assert [make_divisible(value, 8) for value in (3, 8, 92, 99, 100)] == [8, 8, 96, 96, 104]  # to the nearest
+    assert [make_divisible(value, 8) for value in (11, 27, 19)] == [16, 32, 24]  # 8, 24 and 16 lose over a tenth
 
 
 @pytest.mark.parametrize(

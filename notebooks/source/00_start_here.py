@@ -57,11 +57,12 @@ print(tuple(images.shape), tuple(picture.shape))
 
 # %%
 figures.show(
-    figures.picture(picture[0, 0]), alt="A thick, blurred white stroke on black: a closed top with a short stem."
+    figures.picture(picture[0, 0]),
+    alt="Blurred white strokes on black: a filled loop at the top, a stem slanting down.",
 )
 
 # %% [markdown]
-# *A closed top and a short stem: one digit, but the scan leaves room for doubt.*
+# *A filled loop at the top and a stem slanting down: one digit, but the scan leaves room for doubt.*
 #
 # > **Predict.** Which digit do *you* see? Which one would you name second? Decide before you run the next cell.
 

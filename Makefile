@@ -31,7 +31,7 @@ clean:    ## remove the environment and all caches
 
 .venv/course-is-installed: pyproject.toml constraints.txt torch-cpu.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --requirement torch-cpu.txt
+	$(BIN)/python -m pip install --no-deps --requirement torch-cpu.txt
 	$(INSTALL) --editable .
 	touch $@
 

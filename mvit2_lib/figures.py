@@ -1,14 +1,16 @@
 """Every picture of the course: one palette, PNG on white, and no picture without a text that says what it shows."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -144,13 +146,120 @@ def prediction(pixels: np.ndarray | Tensor, names: Sequence[str], probabilities:
     return figure
 
 
-def _draw_picture(axes, pixels: np.ndarray | Tensor) -> None:
+def attention_map(weights: Tensor, names: Sequence[str]) -> Figure:
+    """Draw an attention map `[k, k]` with the names of its tokens and the weight in every cell."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.4, 3.2), layout="constrained")
+        axes = figure.subplots()
+        axes.imshow(weights.numpy(), cmap="Purples", vmin=0, vmax=1)
+        for (row, column), weight in np.ndenumerate(weights.numpy()):
+            color = "white" if weight > 0.5 else "black"
+            axes.text(column, row, f"{weight:.2f}", ha="center", va="center", color=color)
+        axes.set_xticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), names)
+        axes.set(xlabel="is looked at", ylabel="looks")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return figure
+
+
+def lines(x: Sequence[float], series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, log_y=False) -> Figure:
+    """Draw one line for each named series over `x`, on a logarithmic axis to the base 2."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for name, values in series.items():
+            axes.plot(x, values, label=name)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(x, [f"{value:g}" for value in x])
+        if log_y:
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def attention_over_picture(picture: Tensor, attention: Tensor, asking: Mapping[str, tuple[int, int]]) -> Figure:
+    """Draw where some patches of a picture look.
+
+    `picture` is `[3, H, W]`, `attention` is `[k, k]` over its patches row by row, and `asking` names some patches by
+    their row and column.
+    """
+    side = round(len(attention) ** 0.5)
+    pixels = picture.shape[-1] // side
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.1 * len(asking), 3.1), layout="constrained")
+        for axes, (name, (row, column)) in zip(figure.subplots(1, len(asking)), asking.items(), strict=True):
+            _draw_heat(axes, picture, attention[row * side + column])
+            corner = (column * pixels - 0.5, row * pixels - 0.5)
+            axes.add_patch(Rectangle(corner, pixels, pixels, fill=False, edgecolor="white", linewidth=3))
+            axes.add_patch(Rectangle(corner, pixels, pixels, fill=False, edgecolor=MAGENTA, linewidth=1.5))
+            axes.set_title(f"the {name} asks")
+    return figure
+
+
+def multi_head_unit() -> Figure:
+    """Draw the steps of multi-head attention as boxes, with the shape that leaves each."""
+    figure, axes = _canvas(6.2, 5.0)
+    _box(axes, (3.1, 0.35), "x", "[k, d]", "white")
+    for x, letter in ((1.0, "Q"), (3.1, "K"), (5.2, "V")):
+        _arrow(axes, (3.1, 0.6), (x, 1.15))
+        _box(axes, (x, 1.4), f"$W_{letter}$, split heads", "[h, k, d_h]", _LINEAR)
+    for x in (1.0, 3.1):
+        _arrow(axes, (x, 1.65), (2.05, 2.2))
+    _box(axes, (2.05, 2.45), "dot products / $\\sqrt{d_h}$, softmax", "[h, k, k]", _COSTLY, width=2.6)
+    _arrow(axes, (2.05, 2.7), (2.8, 3.2))
+    _arrow(axes, (5.2, 1.65), (3.6, 3.2))
+    _box(axes, (3.1, 3.45), "weighted means", "[h, k, d_h]", _COSTLY, width=2.6)
+    _arrow(axes, (3.1, 3.7), (3.1, 4.2))
+    _box(axes, (3.1, 4.45), "merge heads, $W_O$", "[k, d]", _LINEAR)
+    return figure
+
+
+_LINEAR, _COSTLY, _CHEAP = "#DCE5FF", "#FAD1E3", "#FFF0CC"
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), dpi=STYLE["figure.dpi"])
+    axes = figure.add_axes([0, 0, 1, 1])
+    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.axis("off")
+    return figure, axes
+
+
+def _box(axes: Axes, middle: tuple[float, float], text: str, shape: str, color: str, width: float = 1.7) -> None:
+    x, y = middle
+    corner = (x - width / 2, y - 0.25)
+    axes.add_patch(
+        FancyBboxPatch(corner, width, 0.5, "round,pad=0,rounding_size=0.08", facecolor=color, edgecolor="#555")
+    )
+    axes.text(x, y + 0.09, text, ha="center", va="center", size=9)
+    axes.text(x, y - 0.12, shape, ha="center", va="center", size=8, family="monospace", color="#444")
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": "#555", "shrinkA": 0, "shrinkB": 0})
+
+
+def _draw_heat(axes: Axes, picture: Tensor, weights: Tensor) -> None:
+    """Lay weights `[k]`, one for each patch, over a picture `[3, H, W]`: the more weight, the brighter."""
+    side = round(len(weights) ** 0.5)
+    height, width = picture.shape[-2:]
+    _draw_picture(axes, picture.mean(dim=0))
+    heat = weights.reshape(side, side).numpy()
+    axes.imshow(heat, cmap="inferno", alpha=0.6, extent=(-0.5, width - 0.5, height - 0.5, -0.5), vmin=0)
+
+
+def _draw_picture(axes: Axes, pixels: np.ndarray | Tensor) -> None:
     axes.imshow(np.asarray(pixels), cmap="gray", vmin=0)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 
 
-def _thumbnail(axes, picture: np.ndarray, position: tuple[float, float], offset: tuple[float, float]) -> None:
+def _thumbnail(axes: Axes, picture: np.ndarray, position: tuple[float, float], offset: tuple[float, float]) -> None:
     image = OffsetImage(picture, zoom=16 / len(picture))
     axes.add_artist(
         AnnotationBbox(image, position, offset, boxcoords="offset points", frameon=False, annotation_clip=False)

@@ -219,6 +219,74 @@ def multi_head_unit() -> Figure:
     return figure
 
 
+def separable_unit() -> Figure:
+    """Draw the steps of separable attention as boxes, with the shape that leaves each."""
+    figure, axes = _canvas(6.2, 6.1)
+    _box(axes, (3.1, 0.35), "x", "[k, d]", "white")
+    for x, text, shape in ((1.0, "$W_I$", "[k, 1]"), (3.1, "$W_K$", "[k, d]"), (5.2, "$W_V$", "[k, d]")):
+        _arrow(axes, (3.1, 0.6), (x, 1.15))
+        _box(axes, (x, 1.4), text, shape, _LINEAR)
+    _arrow(axes, (1.0, 1.65), (1.0, 2.2))
+    _box(axes, (1.0, 2.45), "softmax: $c_s$", "[k, 1]", _CHEAP)
+    _arrow(axes, (1.0, 2.7), (1.8, 3.25))
+    _arrow(axes, (3.1, 1.65), (2.4, 3.25))
+    _box(axes, (2.05, 3.5), "weighted sum: $c_v$", "[1, d]", _CHEAP)
+    _arrow(axes, (5.2, 1.65), (5.2, 2.2))
+    _box(axes, (5.2, 2.45), "ReLU", "[k, d]", _CHEAP)
+    _arrow(axes, (2.05, 3.75), (2.8, 4.3))
+    _arrow(axes, (5.2, 2.7), (3.6, 4.3))
+    _box(axes, (3.1, 4.55), "product, entry by entry", "[k, d]", _CHEAP, width=2.2)
+    _arrow(axes, (3.1, 4.8), (3.1, 5.35))
+    _box(axes, (3.1, 5.6), "$W_O$", "[k, d]", _LINEAR)
+    return figure
+
+
+def implied_maps(multi_head: Tensor, separable: Tensor) -> Figure:
+    """Draw two attention maps `[k, k]` side by side: rows of their own, and rows that are all the same."""
+    k = len(multi_head)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.6, 4.0), layout="constrained")
+        titles = ("multi-head: each token its own row", "separable: one row for all")
+        for axes, weights, title in zip(figure.subplots(1, 2), (multi_head, separable), titles, strict=True):
+            axes.imshow(weights.numpy(), cmap="Purples", vmin=0)
+            axes.set(title=title, xlabel="token that is looked at", ylabel="token that looks")
+            axes.set(xticks=range(0, k, 5), yticks=range(0, k, 5))
+            axes.tick_params(length=0)
+            axes.spines[:].set_visible(False)
+    return figure
+
+
+def scores_over_picture(picture: Tensor, scores: Tensor) -> Figure:
+    """Draw a picture `[3, H, W]` beside the same picture under its context scores `[k]`."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.2, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _draw_picture(left, picture.movedim(0, -1))
+        left.set_title("the picture")
+        _draw_heat(right, picture, scores)
+        right.set_title("its context scores")
+    return figure
+
+
+def spread(
+    x: Sequence[float], series: Mapping[str, Sequence[Sequence[float]]], xlabel: str, ylabel: str, chance: float
+) -> Figure:
+    """Draw several runs for each `x` as dots and a line through their means, with the level of guessing."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+        axes = figure.subplots()
+        for style, (name, results) in zip(STYLE["axes.prop_cycle"], series.items(), strict=False):
+            axes.plot(x, [sum(runs) / len(runs) for runs in results], label=name, **(style | {"marker": ""}))
+            for place, runs in zip(x, results, strict=True):
+                axes.plot([place] * len(runs), runs, **(style | {"linestyle": ""}), alpha=0.6, markersize=5)
+        axes.axhline(chance, color="#777777", linewidth=1, linestyle=":", marker="")
+        axes.annotate("guessing", (x[0], chance), (0, 3), textcoords="offset points", color="#555555", size=8)
+        axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.05), xticks=x)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper right", bbox_to_anchor=(1, 0.93))
+    return figure
+
+
 _LINEAR, _COSTLY, _CHEAP = "#DCE5FF", "#FAD1E3", "#FFF0CC"
 
 

@@ -3,6 +3,7 @@
 from importlib import metadata
 
 from mvit2_lib import checks
+from mvit2_lib.checks import ready
 
 
 def test_this_machine_passes_every_line(capsys):
@@ -25,7 +26,7 @@ def test_an_old_and_a_missing_package_are_named_with_a_remedy(capsys):
 
 
 def test_an_old_python_is_named(capsys, monkeypatch):
-    monkeypatch.setattr(checks.platform, "python_version", lambda: "3.9.18")
+    monkeypatch.setattr(ready.platform, "python_version", lambda: "3.9.18")
     checks.machine([])
     assert "[FAIL] Python 3.10 or newer: this is Python 3.9.18. What to do: install a newer" in capsys.readouterr().out
 

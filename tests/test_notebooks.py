@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+STUDENT_EDITIONS = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
 
 spec = importlib.util.spec_from_file_location("build", ROOT / "notebooks" / "build.py")
 build = importlib.util.module_from_spec(spec)
@@ -32,16 +33,23 @@ def outputs(notebook):
     return [output for cell in code_cells(notebook) for output in cell.outputs]
 
 
-every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def name_of(path):
+    return str(path.relative_to(ROOT))
 
 
-def test_there_is_one_notebook_for_each_source():
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS + STUDENT_EDITIONS, ids=name_of)
+
+
+def test_there_is_one_notebook_for_each_source_and_a_student_edition_where_there_are_exercises():
     assert [path.stem for path in NOTEBOOKS] == [path.stem for path in SOURCES] != []
+    with_exercises = [source.stem for source in SOURCES if "### BEGIN SOLUTION" in source.read_text(encoding="utf-8")]
+    assert [path.stem for path in STUDENT_EDITIONS] == with_exercises
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_notebook_and_source_agree(source):
-    expected, actual = build.from_source(source), read(ROOT / "notebooks" / f"{source.stem}.ipynb")
+@every_notebook
+def test_notebook_and_source_agree(path):
+    expected, actual = build.from_source(ROOT / "notebooks" / "source" / f"{path.stem}.py"), read(path)
+    expected = build.student_edition(expected) if path in STUDENT_EDITIONS else expected
     keys = ("id", "cell_type", "source", "metadata")
     assert [{key: cell[key] for key in keys} for cell in actual.cells] == [
         {key: cell[key] for key in keys} for cell in expected.cells
@@ -120,6 +128,51 @@ def test_the_frame_is_complete(path):
 
 
 @every_notebook
+def test_exercises_state_their_difficulty_and_minutes_and_fold_a_hint(path):
+    cells = read(path).cells
+    exercises = [index for index, cell in enumerate(cells) if "exercise" in cell.metadata.get("tags", [])]
+    assert len(exercises) >= 5 or path.stem.startswith("00")
+    for number, index in enumerate(exercises, 1):
+        heading, _, task = cells[index - 1].source.partition("\n")
+        assert re.fullmatch(rf"### {int(path.stem[:2])}\.{number} · .* ★{{1,3}} · \d min", heading), heading
+        assert "<details><summary>Hint</summary>" in task
+        verdict = cells[index].outputs[0].text.partition(": ")[2].strip()
+        if path in STUDENT_EDITIONS:
+            assert "raise NotImplementedError" in cells[index].source
+            assert "SOLUTION" not in cells[index].source
+            assert cells[index + 1].source.startswith("<details><summary>Solution</summary>")
+            assert verdict == "not done yet"
+        else:
+            assert cells[index].metadata.jupyter.source_hidden
+            assert verdict == "right"
+
+
+@every_notebook
+def test_every_prediction_is_followed_by_an_experiment(path):
+    cells = read(path).cells
+    for cell, following in zip(cells, cells[1:], strict=False):
+        if "> **Predict.**" in cell.source:
+            assert following.cell_type == "code", cell.source
+
+
+NOTATION = "B k d h H W C P N α"
+
+
+@every_notebook
+def test_formulas_and_shapes_use_the_letters_of_the_table(path):
+    known = set(NOTATION.split()) | {"p", "m", "i", "j", "j'", "d_h", "a", "b", "c", "s", "n", "o", "e", "..."}
+    notebook = read(path)
+    for cell in notebook.cells:
+        for shape in re.findall(r"# \[([^\]]+)\](?= each$|$)", cell.source, re.MULTILINE):
+            for size in shape.split(", "):
+                parts = re.split(r"[/·²]| or ", size)
+                assert all(part in known or part in ("", "classes") or part.isdigit() for part in parts), shape
+        if cell.cell_type == "markdown":
+            for letter in re.findall(r"\$([A-Za-z])\$", cell.source):
+                assert letter in known | {"x", "y", "L", "Q", "K", "V", "O", "E", "F"}, letter
+
+
+@every_notebook
 def test_minutes_grow_from_section_to_section(path):
     content = text(read(path))
     headings = [line for line in re.findall(r"^## (.*)$", content, re.MULTILINE) if line != "What you now know"]
@@ -128,7 +181,9 @@ def test_minutes_grow_from_section_to_section(path):
     assert minutes == sorted(set(minutes))
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*NOTEBOOKS, *STUDENT_EDITIONS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=name_of
+)
 def test_internal_links_lead_somewhere(path):
     content = path.read_text(encoding="utf-8") if path.suffix == ".md" else text(read(path))
     for target in re.findall(r"\]\(([^)]+)\)", content):

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import mvit2_lib as mv
+from mvit2_lib.checks.ready import MINIMUM_PYTHON
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -75,15 +76,17 @@ def test_nothing_asks_for_cuda():
 
 
 def test_python_versions_agree():
-    assert f">={mv.checks.MINIMUM_PYTHON}" == PROJECT["requires-python"]
+    assert f">={MINIMUM_PYTHON}" == PROJECT["requires-python"]
 
 
 def test_files_import_only_from_floors_below():
-    assert {path.stem for path in LIBRARY.glob("*.py")} - {"__init__"} == set(FLOORS)
+    rooms = {path.stem for path in LIBRARY.glob("*.py")} | {path.parent.name for path in LIBRARY.glob("*/*.py")}
+    assert rooms - {"__init__"} == set(FLOORS)
     for index, floor in enumerate(FLOORS):
-        tree = ast.parse((LIBRARY / f"{floor}.py").read_text(encoding="utf-8"))
-        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1}
-        assert imported <= set(FLOORS[:index]), floor
+        for path, level in [(LIBRARY / f"{floor}.py", 1), *((path, 2) for path in (LIBRARY / floor).glob("*.py"))]:
+            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if path.exists() else ()
+            imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == level}
+            assert imported <= set(FLOORS[:index]), path
 
 
 def test_importing_the_library_is_light():

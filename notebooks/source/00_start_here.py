@@ -198,19 +198,20 @@ for k in (16, 256, 1024):
 # | notebook | what you build or find out | minutes |
 # |---|---|---|
 # | **00 · Start here** | you are here | 15 |
-# | 01 · Multi-head attention | the classic attention, that of the Transformer networks, from one dot product | 60 |
-# | 02 · Separable attention | one question for all tokens: what it saves, and what it gives up | 60 |
+# | [01 · Multi-head attention](01_multi_head_attention.ipynb) | the classic attention, that of the Transformer networks, from one dot product | 60 |
+# | [02 · Separable attention](02_separable_attention.ipynb) | one question for all tokens: what it saves, and what it gives up | 60 |
 # | 03 · O(k²) against O(k) | count, predict, measure: a timing plot you can trust | 60 |
 # | 04 · The MobileViTv2 block | why each piece is there, and proof that it does what it says | 60 |
 # | 05 · The model | the whole network from one table, correct to the last parameter | 45 |
 # | 06 · Pretrained weights | Apple's weights in the model you wrote, on a real picture | 45 |
 # | 07 · Training | train it, and compare three kinds of attention fairly | 60 |
 #
-# Notebooks 01 to 07 are being written; the ones that are ready stand beside this file.
+# Notebooks without a link are still being written.
 #
 # **How to work.** At a *Predict* question, stop and write your answer down before you run the cell below it. A wrong prediction is
-# worth more than a right one: it shows where your picture and the machine's differ. *Exercises* come from notebook 01 on. Each has a
-# stub to fill in and a check that tells you the likely mistake; a hint and a solution are folded away beneath it.
+# worth more than a right one: it shows where your picture and the machine's differ. *Exercises* come from notebook 01 on. In the folder
+# `exercises` you find the notebooks once more with stubs to fill in. A check tells you the likely mistake, and a hint and a solution are
+# folded away beside it.
 #
 # **Where the code lives.** Everything the notebooks build is in the folder `mvit2_lib`. Each of its files can be read in one sitting,
 # and each part says in which notebook it is built.

@@ -1,0 +1,104 @@
+"""The frame of every exercise's check: call the learner's function, compare, and name the likely mistake."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """The check of one exercise: called with the learner's function, it prints one line and raises nothing.
+
+    Attributes
+    ----------
+    name : str
+        Number and title, as in the notebook.
+    right : callable
+        A correct solution.
+    cases : tuple of tuples
+        Arguments with which the learner's function is called and compared.
+    mistakes : dict of str to callable
+        Likely wrong solutions, each under the remark that helps a learner who made this mistake. A mistake is
+        recognised by giving the same results as the learner's function in all cases.
+    """
+
+    name: str
+    right: Callable
+    cases: tuple[tuple, ...]
+    mistakes: dict[str, Callable]
+
+    def __call__(self, attempt: Callable) -> None:
+        print(f"{self.name}: {self._verdict(attempt)}")
+
+    def _verdict(self, attempt: Callable) -> str:
+        outcomes = [_outcome(attempt, case) for case in self.cases]
+        if any(outcome is None or outcome is ... or isinstance(outcome, NotImplementedError) for outcome in outcomes):
+            return "not done yet"
+        wanted = [_outcome(self.right, case) for case in self.cases]
+        if _all_same(outcomes, wanted):
+            return "right"
+        for remark, mistake in self.mistakes.items():
+            if _all_same(outcomes, [_outcome(mistake, case) for case in self.cases]):
+                return f"not yet: {remark}"
+        return f"not yet: {next(filter(None, map(_difference, outcomes, wanted)))}"
+
+
+def _outcome(function: Callable, arguments: tuple):
+    """Return what a function returns, or the exception it raises."""
+    copies = tuple(argument.clone() if isinstance(argument, Tensor) else argument for argument in arguments)
+    try:
+        with torch.no_grad():
+            result = function(*copies)
+    except Exception as error:  # a learner's function may fail in any way
+        return error
+    unchanged = all(map(_same, copies, arguments))
+    return result if unchanged else ValueError("it changes its input in place: work on a copy")
+
+
+def _same(one, other) -> bool:
+    if isinstance(one, Exception):
+        return type(one) is type(other)
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.shape == other.shape and torch.allclose(one.double(), other.double(), 1e-4, 1e-5, equal_nan=True)
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return bool(abs(one - other) <= 1e-6 * abs(other))
+    return type(one) is type(other) and one == other
+
+
+def _all_same(some: list, others: list) -> bool:
+    return all(map(_same, some, others))
+
+
+def _difference(outcome, wanted) -> str:
+    """Say in a sentence how a result differs from the wanted one; nothing if it does not."""
+    if _same(outcome, wanted):
+        return ""
+    if isinstance(outcome, Exception):
+        return f"it raised {type(outcome).__name__}: {str(outcome).partition(chr(10))[0] or 'without a message'}"
+    if isinstance(outcome, Tensor) != isinstance(wanted, Tensor) or isinstance(outcome, str):
+        return f"it returned a {type(outcome).__name__}, but a {type(wanted).__name__} is wanted"
+    if not isinstance(wanted, Tensor):
+        return f"it returned {outcome}, but {wanted} is wanted"
+    if outcome.shape != wanted.shape:
+        return f"the result has shape {list(outcome.shape)}, but {list(wanted.shape)} is wanted"
+    if outcome.isnan().any():
+        return "the result holds NaN"
+    return f"the shape is right, but numbers are off by up to {(outcome - wanted).abs().max().item():.2g}"
+
+
+def random(*shape: int) -> Tensor:
+    """Return normally distributed numbers, the same for the same shape every time."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def softmax(scores: Tensor, dim: int = -1) -> Tensor:
+    """Return the softmax over an axis, by default the last."""
+    return scores.softmax(dim=dim)
+
+
+def choice(scores: Tensor) -> Tensor:
+    """Return 1 for the largest score of each row and 0 for the others: what a softmax is not."""
+    return F.one_hot(scores.argmax(dim=-1), scores.shape[-1]).float()

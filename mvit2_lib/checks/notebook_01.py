@@ -18,6 +18,9 @@ attention_weights = Exercise(
         "the columns add up to one, but the rows must: softmax over the last axis": lambda q, k: softmax(
             q @ k.mT / q.shape[-1] ** 0.5, -2
         ),
+        "the weights are divided by √d after the softmax; the scores must be, before it": lambda q, k: (
+            softmax(q @ k.mT) / q.shape[-1] ** 0.5
+        ),
         "rows and columns are exchanged: a row belongs to a query": lambda q, k: softmax(k @ q.mT / q.shape[-1] ** 0.5),
         "these are the scores; the softmax is missing": lambda q, k: q @ k.mT / q.shape[-1] ** 0.5,
     },
@@ -26,7 +29,7 @@ attention_weights = Exercise(
 stable_softmax = Exercise(
     "1.2 a softmax that survives",
     softmax,
-    ((random(5, 7),), (200 * random(2, 3, 4),), (torch.tensor([[0.0, 1.0, 2.0], [-300.0, -301.0, -299.0]]),)),
+    ((random(5, 7),), (200 * random(2, 3, 4),), (torch.tensor([[1000.0, 999.0, 0.0], [-300.0, -301.0, -299.0]]),)),
     {
         "large scores overflow: subtract the largest of each row first": lambda s: s.exp() / s.exp().sum(-1, True),
         "one maximum for all rows is not enough, a row far below it underflows: each row needs its own": lambda s: (
@@ -34,6 +37,9 @@ stable_softmax = Exercise(
         ),
         "subtracting the mean is not enough, the largest score still overflows": lambda s: (
             (s - s.mean(-1, True)).exp() / (s - s.mean(-1, True)).exp().sum(-1, True)
+        ),
+        "subtracting the smallest makes the largest larger still: subtract the largest": lambda s: (
+            (s - s.amin(-1, True)).exp() / (s - s.amin(-1, True)).exp().sum(-1, True)
         ),
         "the weights add up to one over the wrong axis: it must be the last": lambda s: softmax(s, -2),
         "the weights add up to one over the first axis: it must be the last": lambda s: softmax(s, 0),
@@ -83,6 +89,9 @@ cross_attention = Exercise(
             softmax(x @ q @ (x @ k).mT / q.shape[-1] ** 0.5) @ (m @ v)
         ),
         "this is self-attention: memory is not used": lambda x, m, q, k, v: _cross(x, x, q, k, v),
+        "W_V is missing: memory is averaged as it is": lambda x, m, q, k, v: (
+            softmax(x @ q @ (m @ k).mT / q.shape[-1] ** 0.5) @ m
+        ),
         "W_K and W_V are exchanged": lambda x, m, q, k, v: _cross(x, m, q, v, k),
         "the scores are not divided by √d": lambda x, m, q, k, v: _cross(x, m, q, k, v, scale=1.0),
         "the scores are divided by d, not by its square root": lambda x, m, q, k, v: _cross(x, m, q, k, v, 1 / len(q)),
@@ -101,6 +110,10 @@ cross_attention_macs = Exercise(
         "that is self-attention: keys and values run over m tokens": lambda k, m, d: 4 * k * d**2 + 2 * k**2 * d,
         "all four projections run over k tokens; two of them run over m": lambda k, m, d: 4 * k * d**2 + 2 * k * m * d,
         "W_O is missing": lambda k, m, d: k * d**2 + 2 * m * d**2 + 2 * k * m * d,
+        "W_O runs over the k tokens that ask, not over m": lambda k, m, d: k * d**2 + 3 * m * d**2 + 2 * k * m * d,
+        "three of the projections run over k tokens; only two of them do": lambda k, m, d: (
+            3 * k * d**2 + m * d**2 + 2 * k * m * d
+        ),
         "the pairs are counted once; scores and weighted means each need them": lambda k, m, d: (
             2 * k * d**2 + 2 * m * d**2 + k * m * d
         ),

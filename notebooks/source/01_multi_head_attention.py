@@ -75,7 +75,7 @@ print("one matrix product gives the same table")
 # %% [markdown]
 # ## From scores to attention · 5 min
 #
-# A token shall learn from the others, and more from those it resembles. So turn each row of scores into *weights* that are positive
+# A token shall take over something from the others, and more from those it resembles. So turn each row of scores into *weights* that are positive
 # and add up to one. The *softmax* does that: it takes the exponential of every score, and divides by the sum of them all.
 #
 # $$\operatorname{softmax}(s)_j = \frac{e^{s_j}}{\sum_{j'} e^{s_{j'}}}$$
@@ -108,7 +108,7 @@ figures.show(
 # *Each row shows where one token looks.* Fur gives 0.73 of its attention to itself and 0.27 to the ear. Grass looks almost only at
 # itself.
 #
-# What does a token learn from looking? It takes the *weighted mean* of all tokens. First slowly, one token at a time:
+# What does a token take over? The *weighted mean* of all tokens. First slowly, one token at a time:
 
 # %%
 y = torch.zeros(k, d)
@@ -125,11 +125,11 @@ torch.testing.assert_close(weights @ x, y)
 print("softmax(x xᵀ) x is the same")
 
 # %% [markdown]
-# The new *fur*, in the first row, is less warm and more striped than the old one: it has learned from the *ear*. That is all there is
+# The new *fur*, in the first row, is less warm and more striped than the old one: it has taken over from the *ear*. That is all there is
 # to attention: **compare, weigh, average**.
 #
-# A model handles many pictures at once. The products `@` and `softmax(dim=-1)` work on the last two axes and leave the axes before
-# them alone, and so does `.mT`. So a *batch* of $B$ pictures needs no new code:
+# A model handles many pictures at once. The product `@` and `.mT` work on the last two axes, `softmax(dim=-1)` on the last, and all leave
+# the axes before them alone. So a *batch* of $B$ pictures needs no new code:
 
 # %%
 batch = torch.stack([x, 2 * x])  # [B, k, d]
@@ -154,26 +154,33 @@ for width in widths:
     print(f"d = {width:4}: variance / d = {dots.var().item() / width:.1f}")
 
 # %% [markdown]
-# The variance is $d$, for every product adds a variance of 1. So the size of a dot product is typically $\sqrt d$. At $d = 1024$ that
-# is 32, and the softmax takes the exponential of such numbers: the largest score wins almost everything.
-#
-# Why is that bad? A network learns by *gradients*: how much does an output change when an input changes a little? The next cell draws
-# rows of 16 scores for tokens of different widths. It measures how strongly the weights react to the scores, once with the scores as
-# they are and once divided by $\sqrt d$.
+# The variance is $d$: each product of two such numbers has variance 1, and the variances of independent numbers add up. So the size of a
+# dot product is typically $\sqrt d$. At $d = 1024$ that is 32, and the softmax takes the exponential of such numbers. What becomes of a
+# row of 16 weights?
+
+# %%
+dots = (torch.randn(1000, 1, 1024) * torch.randn(1000, 16, 1024)).sum(dim=-1)  # [1000, 16]
+for label, row in (("as they are", dots), ("divided by sqrt(d)", dots / 1024**0.5)):
+    print(f"{label:18}: the largest of 16 weights is {row.softmax(dim=-1).amax(dim=-1).mean().item():.1f} on average")
+
+# %% [markdown]
+# Undivided, the largest score takes everything. Why is that bad? A network learns by *gradients*: how much does an output change when an
+# input changes a little? The next cell measures it. It draws 1,000 rows of 16 scores for each width, and asks how much the largest weight
+# of a row changes with its own score.
 
 
 # %%
 def reaction(scores):
-    """Return the mean size of the change of the largest weight in a row, per change of its own score."""
-    scores = scores.requires_grad_()
+    """Return how much the largest weight of a row changes with its own score, on average over the rows."""
+    scores = scores.clone().requires_grad_()
     scores.softmax(dim=-1).amax(dim=-1).sum().backward()
-    return scores.grad.abs().amax(dim=-1).mean().item()
+    return scores.grad.amax(dim=-1).mean().item()  # no other score's gradient is positive
 
 
 plain, scaled = [], []
 for width in widths:
     dots = (torch.randn(1000, 1, width) * torch.randn(1000, 16, width)).sum(dim=-1)  # [1000, 16]
-    plain.append(reaction(dots.clone()))
+    plain.append(reaction(dots))
     scaled.append(reaction(dots / width**0.5))
 
 # %% [markdown]
@@ -186,12 +193,14 @@ figures.show(
     ),
     alt="Two lines over d from 4 to 1024. Undivided, the reaction falls towards zero; divided by root d, it stays level.",
 )
-assert plain[-1] < 0.2 * scaled[-1]
+assert plain[-1] < 0.25 * scaled[-1]
+assert plain == sorted(plain, reverse=True)
 
 # %% [markdown]
-# *Without the division the reaction dies as tokens get wider; with it, it stays where it is.* A softmax that no longer reacts passes
-# almost no gradient, and what lies before it learns almost nothing. So the scores are divided by $\sqrt d$. (The paper's Eq. 1 leaves
-# the division out, though its text calls the attention "scaled". Eq. 1 of *Attention Is All You Need* has it.)
+# *Without the division the reaction falls as tokens get wider, to less than a quarter at d = 1024; with it, it stays where it is.* A softmax
+# that hardly reacts passes on little gradient, and what lies before it learns slowly. So the scores are divided by $\sqrt d$, or by
+# $\sqrt{d_h}$ where vectors of width $d_h$ are compared. (The MobileViTv2 paper, arXiv 2206.02680, leaves the division out of its Eq. 1, though
+# its text calls the attention "scaled". Eq. 1 of *Attention Is All You Need* has it.)
 
 # %% [markdown]
 # ## Three questions: query, key, value · 19 min
@@ -202,37 +211,34 @@ assert plain[-1] < 0.2 * scaled[-1]
 # $$Q = x W_Q \qquad K = x W_K \qquad V = x W_V$$
 #
 # $Q$ holds the *queries*, what each token looks for. $K$ holds the *keys*, what each token offers to be found by. $V$ holds the
-# *values*, what each token gives when it is found. The matrices are random here; training would set them.
+# *values*, what each token gives when it is found. The matrices are random here; training would set them. (They are drawn small, so that
+# the numbers stay readable. The fourth, $W_O$, is for the next section.)
 
 # %%
 torch.manual_seed(1)
-W_Q, W_K, W_V, W_O = torch.randn(4, d, d) / d**0.5
+W_Q, W_K, W_V, W_O = torch.randn(4, d, d) / 2
 query, key, value = x @ W_Q, x @ W_K, x @ W_V  # [k, d] each
-attention = (query @ key.mT / d**0.5).softmax(dim=-1)  # [k, k]
-one_head = attention @ value  # [k, d]
-print(attention)
 
 # %% [markdown]
-# > **Predict.** In $x x^\top$ the score of *fur* for *ear* equals that of *ear* for *fur*. Is the map above symmetric as well?
-#
-# Compare the two scores:
+# > **Predict.** In the table $x x^\top$ the score of *fur* for *ear* equals that of *ear* for *fur*. Is the table $Q K^\top$ symmetric as well?
 
 # %%
-table = query @ key.mT
-print(f"fur asks, ear is found: {table[0, 1]:.2f}\near asks, fur is found: {table[1, 0]:.2f}")
+print(query @ key.mT)
 
 # %% [markdown]
-# Not symmetric: asking and being found are different jobs now. PyTorch has this formula built in, and ours equals it:
+# It is not: asking and being found are different jobs now. With scale, softmax and weighted mean as before, we have one *head* of
+# attention. PyTorch has this formula built in, and ours equals it:
 
 # %%
+one_head = (query @ key.mT / d**0.5).softmax(dim=-1) @ value  # [k, d]
 torch.testing.assert_close(F.scaled_dot_product_attention(query[None], key[None], value[None])[0], one_head)
 print("equal to F.scaled_dot_product_attention")
 
 # %% [markdown]
 # ## Several heads · 24 min
 #
-# One map gives a token one mixture of the others. It may need several: one for "what has my colour?", another for "what is next to me
-# in shape?". *Multi-head attention* cuts the width of queries, keys and values into $h$ equal parts, the *heads*, each of width
+# One map gives a token one mixture of the others. It may need several: one for "what has my colour?", another for "what is striped like
+# me?". *Multi-head attention* cuts the width of queries, keys and values into $h$ equal parts, the *heads*, each of width
 # $d_h = d / h$. Each head computes its own map from its own part. At the end the parts are put side by side again, and a last matrix
 # $W_O$ mixes them.
 #
@@ -250,8 +256,8 @@ listed = torch.cat(heads, dim=-1) @ W_O  # [k, d]
 print(listed)
 
 # %% [markdown]
-# That is Eq. 1 of the paper (with the scale). A loop over heads is slow, so the heads become an axis of their own. *Cut* the width
-# into heads, and move the new axis to the front of the tokens:
+# That is Eq. 1 of the paper (with the scale). To do all heads at once, the heads become an axis of their own. *Cut* the width into heads,
+# and move the new axis to the front of the tokens:
 
 
 # %%
@@ -287,9 +293,11 @@ q, key_heads, v = split_heads(query), split_heads(key), split_heads(value)  # [h
 maps = (q @ key_heads.mT / d_h**0.5).softmax(dim=-1)  # [h, k, k]
 multi_head = merge_heads(maps @ v) @ W_O  # [k, d]
 torch.testing.assert_close(multi_head, listed)
-print("equal to the list of heads; maps:", tuple(maps.shape))
+print(maps)
 
 # %% [markdown]
+# Equal to the list of heads, and two maps in place of one: the heads look at different tokens.
+#
 # ## The module · 30 min
 #
 # In a network the four matrices are learned. `nn.Linear` holds such a matrix and adds a *bias*, a learned vector. It stores the
@@ -304,9 +312,10 @@ class MultiHead(nn.Module):
         self.W_Q, self.W_K, self.W_V, self.W_O = (nn.Linear(dim, dim) for _ in range(4))
 
     def forward(self, x):
-        q, k, v = (W(x).unflatten(-1, (self.num_heads, -1)).transpose(-3, -2) for W in (self.W_Q, self.W_K, self.W_V))
-        attention = (q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1)  # [..., h, k, k]
-        return self.W_O((attention @ v).transpose(-3, -2).flatten(-2))  # [..., k, d]
+        projected = self.W_Q(x), self.W_K(x), self.W_V(x)  # [..., k, d] each
+        query, key, value = (p.unflatten(-1, (self.num_heads, -1)).transpose(-3, -2) for p in projected)
+        attention = (query @ key.mT / query.shape[-1] ** 0.5).softmax(dim=-1)  # [..., h, k, k]
+        return self.W_O((attention @ value).transpose(-3, -2).flatten(-2))  # [..., k, d]
 
 
 # %% [markdown]
@@ -322,8 +331,9 @@ torch.testing.assert_close(ours(x), multi_head)
 print("the module equals the formula")
 
 # %% [markdown]
-# PyTorch has a module of its own, `nn.MultiheadAttention`. It keeps the matrices for queries, keys and values in one tall matrix. Give
-# it our weights, now with random biases so that nothing can hide behind zeros, and compare:
+# PyTorch has a module of its own, `nn.MultiheadAttention`. It keeps the matrices for queries, keys and values in one tall matrix. Draw all
+# our weights and biases afresh, so that nothing can hide behind zeros, and copy them over. PyTorch's module wants to be given $x$ three
+# times, once for each part it plays, and returns the result and the map; we compare the result.
 
 # %%
 with torch.no_grad():
@@ -357,7 +367,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Read from below. The two red boxes work on all $k \times k$ pairs of tokens: they are the reason for this whole course.*
+# *Read from below. The two pink boxes work on all $k \times k$ pairs of tokens: they are the reason for this whole course.*
 
 # %% [markdown]
 # ## Order does not matter · 35 min
@@ -365,13 +375,13 @@ figures.show(
 # > **Predict.** Swap the first and the last token, and run the module again. What happens to the output?
 
 # %%
-order = torch.tensor([2, 1, 0])
 with torch.no_grad():
-    difference = (library(x[order]) - library(x)[order]).abs().max().item()
-print(f"output of swapped tokens equals swapped output: {difference < 1e-6}")
+    for order in ([2, 1, 0], [1, 2, 0], [0, 2, 1]):
+        same = torch.allclose(library(x[order]), library(x)[order], atol=1e-6)
+        print(order, "output of reordered tokens equals reordered output:", same)
 
 # %% [markdown]
-# The output is swapped in the same way, and nothing else changes. Attention is *permutation equivariant*: it treats its tokens as a
+# The output is reordered in the same way, and nothing else changes. Attention is *permutation equivariant*: it treats its tokens as a
 # set. To it, a picture and its jumbled pieces are the same. Whoever cares about position must put it into the tokens. MobileViTv2
 # does that with convolutions (notebook 04).
 
@@ -380,13 +390,14 @@ print(f"output of swapped tokens equals swapped output: {difference < 1e-6}")
 #
 # Now a photograph, cut into 16 × 16 patches: 256 tokens. To describe a patch in a few numbers, we average its colours over each
 # quarter: 4 quarters times 3 colours make $d = 12$. We subtract the average patch and scale each token to length one, so that a dot
-# product says how alike two patches are in colour. Nothing is trained here. Queries and keys are the tokens themselves, and a factor
-# of 20 makes the softmax decisive.
+# product says how alike two patches are in colour. Nothing is trained here: queries and keys are the tokens themselves. Their dot products
+# lie between −1 and 1, too close together for a softmax to tell them apart, so this time we *enlarge* the scores, by a factor of 20.
 
 # %%
 picture = mv.preprocess(mv.sample_picture("chelsea"))[0]  # [3, 256, 256]
 quarters = F.avg_pool2d(picture, 8)  # [3, 32, 32]
-patches = quarters.unfold(1, 2, 2).unfold(2, 2, 2).permute(1, 2, 0, 3, 4).reshape(256, 12)  # [k, d]
+squares = quarters.unfold(1, 2, 2).unfold(2, 2, 2)  # [3, 16, 16, 2, 2]: 16 × 16 patches of 2 × 2 quarters
+patches = squares.permute(1, 2, 0, 3, 4).reshape(256, 12)  # [k, d]
 tokens = F.normalize(patches - patches.mean(dim=0), dim=-1)  # [k, d]
 cat_map = (20 * tokens @ tokens.mT).softmax(dim=-1)  # [k, k]
 print(tuple(cat_map.shape))
@@ -404,9 +415,9 @@ figures.show(
 )
 
 # %% [markdown]
-# *The marked patch asks; the brighter a patch, the more it is looked at.* The eye finds the other eye, and the nose finds its own
-# bridge. But the eye also finds some fur: these tokens know colours, not things. Telling things apart is what the learned $W_Q$ and
-# $W_K$ are for.
+# *The marked patch asks; the brighter a patch, the more it is looked at.* The eye finds the other eye, the nose finds its bridge, dark fur
+# finds dark fur. But the eye also finds fur, and the nose a patch of cheek: these tokens know colours, not things. Telling things apart is
+# what the learned $W_Q$ and $W_K$ are for.
 #
 # How widely does each of them look? Count the patches that share nine tenths of its attention:
 
@@ -414,9 +425,10 @@ figures.show(
 for name, (row, column) in asking.items():
     shares = cat_map[16 * row + column].sort(descending=True).values.cumsum(dim=0)
     print(f"{name:9}{int((shares < 0.9).sum()) + 1:3} patches of 256")
+print(len(cat_map.unique(dim=0)), "different rows")
 
 # %% [markdown]
-# Each token asks its own question and gets its own answer: every row of the map is different. It took $256 \times 256 = 65{,}536$
+# Each token asks its own question and gets its own answer: no two rows of the map are equal. It took $256 \times 256 = 65{,}536$
 # comparisons to draw it up.
 
 # %% [markdown]
@@ -592,7 +604,7 @@ checks.cross_attention_macs(cross_attention_macs)
 # 2. You can *explain* the divisor $\sqrt{d_h}$: it keeps the softmax reacting when tokens are wide.
 # 3. You *built* multi-head attention as a module, and it equals PyTorch's.
 # 4. You *showed* that swapped tokens give swapped outputs: attention sees a set, not an order.
-# 5. You can *count* it: $4kd^2 + 2k^2d$ multiply–accumulates and $hk^2$ scores, checked against PyTorch's counter.
+# 5. You can *count* it: $4kd^2 + 2k^2d$ multiply–accumulates, checked against PyTorch's counter, for $hk^2$ scores.
 #
 # **References**
 #

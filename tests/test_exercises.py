@@ -184,6 +184,7 @@ MUTANTS = {
         (lambda x, W_I: (x @ W_I).softmax(dim=-1), "every score is 1"),
         (lambda x, W_I: (x @ W_I).softmax(dim=0), "over the pictures of the batch"),
         (lambda x, W_I: x.softmax(dim=-1) @ W_I, "over the channels"),
+        (lambda x, W_I: (x @ W_I).flatten().softmax(dim=0).reshape(len(x), -1, 1), "those of each picture must"),
         (lambda x, W_I: x @ W_I, "before the softmax"),
         (lambda x, W_I: torch.sigmoid(x @ W_I), "sigmoid"),
         (lambda x, W_I: (x @ W_I / len(W_I) ** 0.5).softmax(dim=1), "has no scale"),
@@ -196,6 +197,7 @@ MUTANTS = {
         (lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K, "the bias b_K is missing"),
         (lambda x, c_s, W_K, b_K: c_s.mT @ (x @ W_K + b_K) @ W_K, "W_K is applied twice"),
         (lambda x, c_s, W_K, b_K: c_s.mT @ ((x @ W_K + b_K) @ W_K + b_K), "applied twice"),
+        (lambda x, c_s, W_K, b_K: c_s.mT @ (F.linear(x, W_K, b_K)), "W_K is transposed"),
         (lambda x, c_s, W_K, b_K: c_s.mT @ x, "not projected to keys"),
         (lambda x, c_s, W_K, b_K: c_s * (x @ W_K + b_K), "not summed"),
         (lambda x, c_s, W_K, b_K: (c_s * (x @ W_K + b_K)).mean(dim=1, keepdim=True), "averaged once more"),
@@ -209,6 +211,7 @@ MUTANTS = {
         (lambda x, c_v, W_V, W_O: ((c_v * (x @ W_V)) @ W_O).relu(), "on the output"),
         (lambda x, c_v, W_V, W_O: (c_v + (x @ W_V).relu()) @ W_O, "added"),
         (lambda x, c_v, W_V, W_O: c_v * (x @ W_V).relu(), "W_O is missing"),
+        (lambda x, c_v, W_V, W_O: c_v * ((x @ W_V).relu() @ W_O), "belongs to the product"),
         (lambda x, c_v, W_V, W_O: (c_v * x.relu()) @ W_O, "W_V is missing"),
         (lambda x, c_v, W_V, W_O: (c_v * (x @ W_O).relu()) @ W_V, "exchanged"),
         (lambda x, c_v, W_V, W_O: (c_v * (x @ W_V).sigmoid()) @ W_O, "numbers are off"),
@@ -216,6 +219,10 @@ MUTANTS = {
     "pooled_context_vector": [
         (lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K + b_K, "the bias is added once;"),
         (lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K, "the bias is missing"),
+        (lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K + c_s.sum() * b_K, "each picture needs its own sum"),
+        (lambda x, c_s, W_K, b_K: (c_s.mT @ x + b_K) @ W_K, "before W_K"),
+        (lambda x, c_s, W_K, b_K: c_s.mT @ (x @ W_K + b_K), "are enough"),
+        (lambda x, c_s, W_K, b_K: (c_s * (x @ W_K + b_K)).sum(dim=1, keepdim=True), "the numbers are right, but take"),
         (lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K + len(x[0]) * b_K, "once for each token"),
         (lambda x, c_s, W_K, b_K: (c_s / c_s.sum(1, True)).mT @ x @ W_K + b_K, "made to add up to one"),
         (lambda x, c_s, W_K, b_K: x.mean(1, True) @ W_K + c_s.sum(1, True) * b_K, "equal weights"),
@@ -241,6 +248,13 @@ MUTANTS = {
         ),
         (lambda x, memory, fused: SOLUTIONS["separable_cross_attention"](x, memory, fused.roll(1, 0)), "last row"),
         (
+            lambda x, memory, fused: (
+                ((memory @ fused[0]).softmax(0) @ memory @ fused[1 : 1 + x.shape[1]])
+                * F.relu(x @ fused[1 + x.shape[1] :])
+            ),
+            "stored transposed",
+        ),
+        (
             lambda x, memory, fused: SOLUTIONS["separable_cross_attention"](
                 x, memory, torch.cat([fused[:1], fused[:-1]])
             ),
@@ -265,6 +279,7 @@ MUTANTS = {
         (lambda d: (1 - d) / 2, "never cross"),
         (lambda d: d, "the score projection is missing"),
         (lambda d: 2 * d, "overtake the projections"),
+        (lambda d: d + 0.5, "must be doubled"),
         (lambda d: 2 * d + 2, "scores and weighted means each need one"),
         (lambda d: 3 * d + 1, "projections of multi-head attention are missing"),
         (lambda d: 1 + (d + 1) ** 0.5, "pools first"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,16 @@ class Exercise:
     mistakes : dict of str to callable
         Likely wrong solutions, each under the remark that helps a learner who made this mistake. A mistake is
         recognised by giving the same results as the learner's function in all cases.
+    budget : callable or None
+        From the arguments of a case to the most multiply–accumulates that its matrix products may take; None allows any
+        number.
     """
 
     name: str
     right: Callable
     cases: tuple[tuple, ...]
     mistakes: dict[str, Callable]
+    budget: Callable | None = None
 
     def __call__(self, attempt: Callable) -> None:
         print(f"{self.name}: {self._verdict(attempt)}")
@@ -39,11 +44,20 @@ class Exercise:
             return "not done yet"
         wanted = [_outcome(self.right, case) for case in self.cases]
         if _all_same(outcomes, wanted):
-            return "right"
+            return self._too_much_work(attempt) or "right"
         for remark, mistake in self.mistakes.items():
             if _all_same(outcomes, [_outcome(mistake, case) for case in self.cases]):
                 return f"not yet: {remark}"
         return f"not yet: {next(filter(None, map(_difference, outcomes, wanted)))}"
+
+    def _too_much_work(self, attempt: Callable) -> str:
+        for case in self.cases if self.budget else ():
+            with FlopCounterMode(display=False) as counter:
+                _outcome(attempt, case)
+            macs, most = counter.get_total_flops() // 2, self.budget(*case)
+            if macs > most:
+                return f"not yet: the numbers are right, but take {macs} multiply–accumulates where {most} are enough"
+        return ""
 
 
 def _outcome(function: Callable, arguments: tuple):

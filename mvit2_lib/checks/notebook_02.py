@@ -22,6 +22,9 @@ context_scores = Exercise(
         "every score is 1: the softmax runs over the last axis, where each token is alone": lambda x, W: softmax(x @ W),
         "the softmax runs over the pictures of the batch; it must run over the tokens": lambda x, W: softmax(x @ W, 0),
         "the softmax runs over the channels of x; score the tokens first": lambda x, W: softmax(x) @ W,
+        "the scores of all pictures together add up to one; those of each picture must": lambda x, W: softmax(
+            (x @ W).flatten()
+        ).reshape(x.shape[0], x.shape[1], 1),
         "these are the scores before the softmax": lambda x, W: x @ W,
         "a sigmoid judges each token alone; the scores must add up to one": lambda x, W: (x @ W).sigmoid(),
         "the scores are divided by √d; the paper's separable attention has no scale": lambda x, W: softmax(
@@ -43,6 +46,9 @@ context_vector = Exercise(
         "the keys are averaged with equal weights; weigh them with c_s": lambda x, c, W, b: (x @ W + b).mean(1, True),
         "the keys are summed without their weights": lambda x, c, W, b: (x @ W + b).sum(1, True),
         "the bias b_K is missing": lambda x, c, W, b: _weighted(x, c, W, 0),
+        "W_K is transposed: the paper's W_K multiplies from the right as it is": lambda x, c, W, b: _weighted(
+            x, c, W.mT, b
+        ),
         "W_K is applied twice": lambda x, c, W, b: _weighted(x, c, W, b) @ W,
         "W_K and its bias are applied twice": lambda x, c, W, b: _weighted(x @ W + b, c, W, b),
         "the tokens are averaged, but not projected to keys": lambda x, c, W, b: (c * x).sum(1, True),
@@ -71,6 +77,7 @@ gate_and_mix = Exercise(
         "the ReLU is on the output; it belongs to x W_V": lambda x, c, V, W: F.relu((c * (x @ V)) @ W),
         "the two factors are added; they must be multiplied entry by entry": lambda x, c, V, W: (c + F.relu(x @ V)) @ W,
         "W_O is missing": lambda x, c, V, W: c * F.relu(x @ V),
+        "W_O is applied to the gates alone; it belongs to the product": lambda x, c, V, W: c * (F.relu(x @ V) @ W),
         "W_V is missing": lambda x, c, V, W: (c * F.relu(x)) @ W,
         "W_V and W_O are exchanged": lambda x, c, V, W: (c * F.relu(x @ W)) @ V,
     },
@@ -88,6 +95,10 @@ pooled_context_vector = Exercise(
             (c * x).sum(1, True) @ W + b
         ),
         "the bias is missing": lambda x, c, W, b: (c * x).sum(1, True) @ W,
+        "the scores of all pictures are summed together; each picture needs its own sum": lambda x, c, W, b: (
+            (c * x).sum(1, True) @ W + c.sum() * b
+        ),
+        "the bias is added before W_K; it comes after it": lambda x, c, W, b: ((c * x).sum(1, True) + b) @ W,
         "the bias is added once for each token; it must be weighed with the sum of the scores": lambda x, c, W, b: (
             (c * x).sum(1, True) @ W + x.shape[1] * b
         ),
@@ -100,6 +111,7 @@ pooled_context_vector = Exercise(
             (x.sum(1, True) @ W + b) * c.sum(1, True)
         ),
     },
+    budget=lambda x, c_s, W_K, b_K: len(x) * (W_K.numel() + x[0].numel() + 2 * len(W_K)),
 )
 
 
@@ -129,6 +141,9 @@ separable_cross_attention = Exercise(
             x, m, f[:1], f[: x.shape[1]], f[x.shape[1] : -1]
         ),
         "W_K and W_V are exchanged": lambda x, m, f: _separable_cross(x, m, *(_rows(f)[i] for i in (0, 2, 1))),
+        "W_K and W_V are stored transposed, as nn.Linear does: multiply with .mT": lambda x, m, f: _separable_cross(
+            x, m, _rows(f)[0], _rows(f)[1].mT, _rows(f)[2].mT
+        ),
         "W_I is taken from the last row; it is the first": lambda x, m, f: _separable_cross(
             x, m, f[-1:], f[: x.shape[1]], f[x.shape[1] : -1]
         ),
@@ -148,6 +163,7 @@ twice_as_much = Exercise(
     {
         "the factor two is missing: separable attention always takes less, they never cross": lambda d: (1 - d) / 2,
         "the score projection is missing: separable attention takes 3kd² + kd": lambda d: float(d),
+        "the score projection kd must be doubled as well": lambda d: d + 0.5,
         "that is where the pairs overtake the projections of multi-head attention": lambda d: float(2 * d),
         "only one k² d is counted; scores and weighted means each need one": lambda d: float(2 * d + 2),
         "the four projections of multi-head attention are missing": lambda d: float(3 * d + 1),

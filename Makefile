@@ -27,7 +27,7 @@ bench: .venv/tests-are-installed    ## compare speed and memory with timm
 
 clean:    ## remove the environment and all caches
 	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
-	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 .venv/course-is-installed: pyproject.toml constraints.txt torch-cpu.txt
 	$(PYTHON) -m venv .venv

@@ -175,7 +175,7 @@ class SeparableSelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         c_v = self.context_vector(x)  # [..., 1, d]
-        return self.W_O(c_v * F.relu(self.W_V(x), inplace=True))  # [..., k, d]
+        return self.W_O(c_v * F.relu(self.W_V(x)))  # [..., k, d]
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:

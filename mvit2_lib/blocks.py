@@ -18,7 +18,8 @@ class ConvNormAct(nn.Module):
 
     In evaluation the statistics of a batch norm are constants, so convolution and norm are one convolution:
     :math:`\gamma (w * x - \mu) / \sigma + \beta = (\gamma w / \sigma) * x + (\beta - \gamma \mu / \sigma)`.
-    The module runs that one: the same numbers, with one pass over the map less.
+    The module runs that one: the same numbers, with one pass over the map less. `conv` and `norm` are then not called
+    themselves, and hooks on them see nothing in evaluation.
 
     Parameters
     ----------
@@ -55,13 +56,15 @@ class ConvNormAct(nn.Module):
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Return weight and bias of the one convolution that equals convolution and norm in evaluation."""
-        scale = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
-        return self.conv.weight * scale[:, None, None, None], self.norm.bias - self.norm.running_mean * scale
+        norm, dtype = self.norm, self.conv.weight.dtype
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        weight, bias = self.conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+        return weight.to(dtype), bias.to(dtype)  # a norm may be kept in higher precision than its convolution
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            return self.activation(self.norm(self.conv(x)))  # [B, C', H/s, W/s]
         conv = self.conv
+        if self.norm.training or conv.bias is not None:
+            return self.activation(self.norm(conv(x)))  # [B, C', H/s, W/s]
         x = F.conv2d(x, *self.folded(), conv.stride, conv.padding, groups=conv.groups)  # [B, C', H/s, W/s]
         return self.activation(x)
 
@@ -156,7 +159,7 @@ class FeedForward(nn.Sequential):
     def __init__(self, dim: int, expansion: int = 2):
         super().__init__()
         self.expand = nn.Linear(dim, expansion * dim)
-        self.activation = nn.SiLU(inplace=True)
+        self.activation = nn.SiLU()
         self.project = nn.Linear(expansion * dim, dim)
 
 

@@ -125,7 +125,7 @@ def checkpoint_layout(state_dict: Mapping[str, Tensor]) -> str:
     Built in notebook 06.
     """
     for layout, signature in _SIGNATURES.items():
-        if any(name.removeprefix("mobilevitv2.") == signature for name in state_dict):
+        if signature in state_dict or f"mobilevitv2.{signature}" in state_dict:
             return layout
     some = ", ".join(list(map(str, state_dict))[:3]) or "no tensors at all"
     raise CheckpointError(
@@ -139,13 +139,16 @@ def convert_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Built in notebook 06.
     """
     rules = _RULES[checkpoint_layout(state_dict)]
-    converted = {}
-    for name, tensor in state_dict.items():
-        if not isinstance(tensor, Tensor):
-            raise CheckpointError(f"{name} holds a {type(tensor).__name__}, not a tensor: pass the state dict itself")
+    converted: dict[str, Tensor] = {}
+    for original, tensor in state_dict.items():
+        _check_tensor(original, tensor)
+        name = original
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)
-        converted.update(_split_projections(name, tensor))
+        parts = _split_projections(name, tensor)
+        if parts.keys() & converted.keys():
+            raise CheckpointError(f"two tensors of the checkpoint are {name} in our names; {original} is the second")
+        converted.update(parts)
     return converted
 
 
@@ -194,8 +197,11 @@ def load_checkpoint(model: MobileViTv2, source: str | os.PathLike | Mapping[str,
             f"the checkpoint does not fit the model: missing {_some(missing)}; unexpected {_some(unexpected)}"
         )
     for name, tensor in converted.items():
-        if tensor.is_floating_point() != expected[name].is_floating_point():
+        counts = {torch.int64, torch.int32, torch.int16, torch.uint8}
+        if not (tensor.is_floating_point() if expected[name].is_floating_point() else tensor.dtype in counts):
             raise CheckpointError(f"{name} holds {tensor.dtype} where the model has {expected[name].dtype}")
+        if expected[name].is_meta:
+            raise CheckpointError("the model is on the meta device and has no memory for weights: model.to_empty first")
     model.load_state_dict({**expected, **converted})
     return model
 
@@ -214,6 +220,12 @@ def save_checkpoint(model: MobileViTv2, path: str | os.PathLike, dtype: torch.dt
     dtype : torch.dtype or None
         Store floating-point weights in this type; `torch.float16` halves the file. None keeps theirs.
 
+    Raises
+    ------
+    ValueError
+        If the path does not end in `.safetensors`, if `dtype` is no floating-point type, or if a weight is not finite
+        or too large for it.
+
     Notes
     -----
     Built in notebook 07.
@@ -221,10 +233,19 @@ def save_checkpoint(model: MobileViTv2, path: str | os.PathLike, dtype: torch.dt
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"checkpoints are saved as .safetensors files, not {path.name!r}")
+    if dtype is not None and not dtype.is_floating_point:
+        raise ValueError(f"weights are stored as floating-point numbers, not as {dtype}")
+    # torch.compile wraps a model and puts this in front of its names.
+    state_dict = {name.removeprefix("_orig_mod."): tensor for name, tensor in model.state_dict().items()}
     tensors = {
         name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else None).contiguous()
-        for name, tensor in model.state_dict().items()
+        for name, tensor in state_dict.items()
     }
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(
+                f"{name} holds values that are not finite, or too large for {tensor.dtype}: nothing was saved"
+            )
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
         partial = Path(folder) / path.name
         partial.write_bytes(save(tensors))
@@ -270,14 +291,28 @@ def load_pretrained(name: str) -> MobileViTv2:
 
 def _split_projections(name: str, tensor: Tensor) -> dict[str, Tensor]:
     """Take a fused `qkv_proj` apart and turn the 1×1 convolutions of a transformer layer into linear layers."""
-    if ".layers." in name and tensor.ndim == 4:
+    if ".layers." in name and tensor.ndim == 4 and tensor.shape[2:] == (1, 1):
         tensor = tensor.flatten(1)  # [out, in, 1, 1] -> [out, in]
     if ".attention.qkv_proj." in name:
-        dim = (tensor.shape[0] - 1) // 2
+        if tensor.ndim == 0 or len(tensor) < 3 or len(tensor) % 2 == 0:
+            raise CheckpointError(f"{name} has shape {tuple(tensor.shape)}, but 1 + 2d rows are expected")
+        dim = (len(tensor) - 1) // 2
         # Row 0 is the paper's W_I, the next d rows are W_K, the last d rows W_V.
-        parts = zip(("W_I", "W_K", "W_V"), tensor.split([1, dim, tensor.shape[0] - 1 - dim]), strict=True)
+        parts = zip(("W_I", "W_K", "W_V"), tensor.split([1, dim, dim]), strict=True)
         return {name.replace("qkv_proj", part): rows for part, rows in parts}
     return {name.replace(".attention.out_proj.", ".attention.W_O."): tensor}
+
+
+def _check_tensor(name: object, tensor: object) -> None:
+    """Raise unless this is a named, ordinary tensor with finite values that can be copied."""
+    if not isinstance(name, str):
+        raise CheckpointError(f"{name!r} is not the name of a tensor: pass the state dict itself")
+    if not isinstance(tensor, Tensor):
+        raise CheckpointError(f"{name} holds a {type(tensor).__name__}, not a tensor: pass the state dict itself")
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+        raise CheckpointError(f"{name} is sparse, quantised or without values: only ordinary tensors can be loaded")
+    if tensor.is_floating_point() and not tensor.isfinite().all():
+        raise CheckpointError(f"{name} holds NaN or infinite values")
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -297,8 +332,10 @@ def _read(path: Path) -> Mapping[str, Tensor]:
             f"{path.name} was refused: it is damaged, or holds Python objects besides tensors, and loading those could "
             "run any code. Ask its author for a .safetensors file"
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise CheckpointError(f"{path.name} is damaged or cut short ({error})") from error
+    except Exception as error:  # damaged pickles fail in many ways
+        raise CheckpointError(
+            f"{path.name} is damaged, cut short or no plain state dict ({type(error).__name__}: {error})"
+        ) from error
     if not isinstance(state_dict, Mapping):
         raise CheckpointError(f"{path.name} holds a {type(state_dict).__name__}, not a state dict")
     return state_dict

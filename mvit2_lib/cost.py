@@ -99,7 +99,11 @@ def layer_costs(module: nn.Module, *input_shape: int, form: str = "paper") -> li
 
         return hook
 
-    shadow = copy.deepcopy(module).to("meta").eval()
+    # In float32, whatever the module holds, and without the hooks that somebody else may have put on it.
+    shadow = copy.deepcopy(module).to("meta", torch.float32).eval()
+    for layer in shadow.modules():
+        layer._forward_hooks.clear()
+        layer._forward_pre_hooks.clear()
     inside: tuple[str, ...] = ()
     for name, layer in shadow.named_modules():
         if isinstance(layer, whole):

@@ -14,7 +14,8 @@ from torch import Tensor
 
 # PIL modes that `convert("RGB")` turns into the picture a person would see.
 _SAFE_MODES = {"RGB", "L", "1", "P", "CMYK", "YCbCr", "HSV"}
-_ALPHA_MODES = {"RGBA", "LA", "PA", "La", "RGBa"}
+_ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa"}
+_WHITE_IS_ZERO, _BITS_PER_SAMPLE = 262, 258  # tags of TIFF files
 
 
 class ImageError(ValueError):
@@ -31,8 +32,8 @@ def open_image(path: str | os.PathLike) -> Image.Image:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    FileNotFoundError, PermissionError
+        If there is no such file, or it may not be read.
     ImageError
         If the file is not a picture, is damaged or cut short, or is too large to be one in good faith; and in the
         cases of `to_rgb`.
@@ -41,15 +42,18 @@ def open_image(path: str | os.PathLike) -> Image.Image:
     -----
     Built in notebook 06.
     """
+    name = os.fspath(path)
     try:
         with Image.open(path) as image:
-            return to_rgb(ImageOps.exif_transpose(image))
-    except FileNotFoundError:
+            image.load()
+            _check_levels(image)  # turning the picture upright loses the tags that this looks at
+            return to_rgb(_upright(image))
+    except (FileNotFoundError, PermissionError, ImageError):
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{os.fspath(path)} is not a picture that Pillow can read") from error
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{os.fspath(path)} is damaged, cut short or too large ({error})") from error
+        raise ImageError(f"{name} is not a picture that Pillow can read") from error
+    except Exception as error:  # damaged files make Pillow's decoders fail in many ways
+        raise ImageError(f"{name} is damaged, cut short or too large ({type(error).__name__}: {error})") from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -61,16 +65,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Raises
     ------
     ImageError
-        For 32-bit integer, floating-point and LAB pictures: Pillow has no conversion with a defined white for them.
+        For pictures that Pillow cannot convert with a defined white: 32-bit integers, floating point, LAB; sixteen-bit
+        grey with a transparent level, with white stored as zero, or with fewer than sixteen bits used.
 
     Notes
     -----
     Built in notebook 06.
     """
     if image.mode.startswith("I;16"):
+        _check_levels(image)
         levels = np.asarray(image, dtype=np.uint16)
         return Image.fromarray(np.round(levels / 257).astype(np.uint8)).convert("RGB")
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
+    if image.mode in _ALPHA_MODES or (image.mode in _SAFE_MODES and "transparency" in image.info):
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
@@ -92,9 +98,9 @@ def preprocess(image: Image.Image | np.ndarray, image_size: int = 256, crop_frac
     image : PIL.Image.Image or numpy.ndarray
         The picture. An array is `[H, W]` (grey) or `[H, W, 3]` (RGB), of bytes or of floating-point values in [0, 1].
     image_size : int
-        Side of the result in pixels.
+        Side of the result in pixels, at most 4,096.
     crop_fraction : float
-        Share of the shorter side that survives the crop, in (0, 1].
+        Share of the shorter side that survives the crop, from 0.1 to 1.
 
     Returns
     -------
@@ -112,9 +118,9 @@ def preprocess(image: Image.Image | np.ndarray, image_size: int = 256, crop_frac
     -----
     Section 4.1 of arXiv 2206.02680; the same numbers as timm's evaluation transform. Built in notebook 06.
     """
-    if image_size < 1 or not 0 < crop_fraction <= 1:
+    if not 1 <= image_size <= 4096 or not 0.1 <= crop_fraction <= 1:
         raise ValueError(
-            f"image_size must be at least 1 and crop_fraction in (0, 1], not {image_size}, {crop_fraction}"
+            f"image_size must be from 1 to 4096 and crop_fraction from 0.1 to 1, not {image_size}, {crop_fraction}"
         )
     if isinstance(image, np.ndarray):
         image = _from_array(image)
@@ -122,9 +128,14 @@ def preprocess(image: Image.Image | np.ndarray, image_size: int = 256, crop_frac
         raise TypeError(
             f"expected a PIL image or a NumPy array, not a {type(image).__name__}: read a file with mv.open_image(path)"
         )
-    image = to_rgb(image)
+    try:
+        image = to_rgb(image)
+    except OSError as error:  # an opened file is decoded only now
+        raise ImageError(f"the picture is damaged or cut short ({error})") from error
     if 0 in image.size:
         raise ImageError(f"the picture is empty: it has {image.width}×{image.height} pixels")
+    if max(image.size) > 1000 * min(image.size):
+        raise ImageError(f"a picture of {image.width}×{image.height} pixels is a line: its middle square shows nothing")
     shorter = int(image_size / crop_fraction)
     # Whole-number division drops the fraction, as torchvision's and timm's resize do.
     size = [max(shorter, shorter * side // min(image.size)) for side in image.size]
@@ -164,6 +175,22 @@ def sample_picture(name: str = "chelsea") -> Image.Image:
     from skimage import data
 
     return Image.fromarray(getattr(data, name)())
+
+
+def _check_levels(image: Image.Image) -> None:
+    """Raise if the levels of a sixteen-bit picture do not simply run from black to white."""
+    if not image.mode.startswith("I;16"):
+        return
+    tags = getattr(image, "tag_v2", {})
+    if "transparency" in image.info or tags.get(_WHITE_IS_ZERO) == 0 or tags.get(_BITS_PER_SAMPLE, (16,)) != (16,):
+        raise ImageError("a sixteen-bit picture with transparency, inverted or with unused bits: convert it to 8 bits")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a damaged EXIF block says nothing reliable about the orientation
+        return image
 
 
 def _from_array(array: np.ndarray) -> Image.Image:

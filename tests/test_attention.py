@@ -145,6 +145,21 @@ def test_scores_of_every_attention_add_up_to_one_over_the_tokens_attended():
     assert separable().context_vector(x).shape == (B, P, 1, D)
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        mv.MultiHeadSelfAttention(D, H, 0.5),
+        mv.LinformerSelfAttention(D, H, K, 5, 0.5),
+        mv.SeparableSelfAttention(D, 0.5),
+    ],
+    ids=["multi_head", "linformer", "separable"],
+)
+def test_dropout_acts_in_training_and_not_in_evaluation(module):
+    module, x = module.double(), tokens(B, K, D)
+    assert not torch.equal(module.train()(x), module(x))
+    assert torch.equal(module.eval()(x), module(x))
+
+
 @pytest.mark.parametrize("module", [multi_head(), separable()], ids=["multi_head", "separable"])
 def test_permuting_the_tokens_permutes_the_output(module):
     x, order = tokens(B, K, D), torch.randperm(K)

@@ -83,10 +83,20 @@ def test_attention_does_not_mix_pixel_positions():
         assert difference[[0, 2, 3]].max() == 0
 
 
-def test_attention_is_chosen_by_name():
+def test_statistics_can_be_estimated_anew_while_the_rest_is_in_evaluation():
+    block = randomise(ConvNormAct(6, 9))
+    block.norm.train()
+    before = block.norm.running_mean.clone()
+    block(torch.randn(5, 6, 7, 12))
+    assert not torch.equal(block.norm.running_mean, before)
+
+
+def test_attention_is_chosen_by_name_with_four_heads_and_a_quarter_of_the_tokens():
     assert isinstance(make_attention("separable", 8), mv.SeparableSelfAttention)
-    assert isinstance(make_attention("multi_head", 8), mv.MultiHeadSelfAttention)
-    assert isinstance(make_attention("linformer", 8, 6), mv.LinformerSelfAttention)
+    multi_head, linformer = make_attention("multi_head", 8), make_attention("linformer", 8, 24)
+    assert isinstance(multi_head, mv.MultiHeadSelfAttention)
+    assert isinstance(linformer, mv.LinformerSelfAttention)
+    assert (multi_head.num_heads, linformer.num_heads, linformer.E.out_features) == (4, 4, 6)
     with pytest.raises(ValueError, match="no attention called 'softmax': choose one of 'separable', 'multi_head'"):
         make_attention("softmax", 8)
     with pytest.raises(ValueError, match="say how many there are with num_tokens"):

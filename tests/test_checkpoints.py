@@ -163,6 +163,23 @@ BAD_STATE_DICTS = {
         lambda good: good | {"classifier.bias": [0.0, 0.0, 0.0]},
         "classifier.bias holds a list, not a tensor",
     ),
+    "sparse": (
+        lambda good: good | {"classifier.weight": good["classifier.weight"].to_sparse()},
+        "classifier.weight is sparse, quantised or without values",
+    ),
+    "without values": (
+        lambda good: good | {"classifier.weight": good["classifier.weight"].to("meta")},
+        "classifier.weight is sparse, quantised or without values",
+    ),
+    "not a number": (
+        lambda good: good | {"classifier.bias": torch.tensor([0.0, float("nan"), 0.0])},
+        "classifier.bias holds NaN or infinite values",
+    ),
+    "counter of another kind": (
+        lambda good: good | {"stem.norm.num_batches_tracked": torch.tensor(True)},
+        "stem.norm.num_batches_tracked holds torch.bool where the model has torch.int64",
+    ),
+    "name that is none": (lambda good: good | {1: torch.zeros(1)}, "1 is not the name of a tensor"),
     "unknown layout": (lambda good: {"conv1.weight": torch.zeros(1)}, "not a MobileViTv2 checkpoint .* conv1.weight"),
     "empty": (lambda good: {}, "no tensors at all"),
 }
@@ -177,6 +194,61 @@ def test_checkpoints_that_do_not_fit_are_refused_and_change_nothing(case, tiny):
         mv.load_checkpoint(tiny, make(shifted))
     for name, tensor in tiny.state_dict().items():
         assert torch.equal(tensor, before[name])
+
+
+def test_two_tensors_for_one_place_are_refused():
+    with pytest.raises(mv.CheckpointError, match="two tensors of the checkpoint are classifier.weight"):
+        convert_state_dict(LAYOUTS["timm"]() | {"classifier.weight": torch.zeros(1000, 256)})
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (128, 64, 1, 1)])
+def test_fused_projections_of_an_impossible_shape_are_refused(shape):
+    name = "stages.2.1.transformer.0.attn.qkv_proj.weight"
+    with pytest.raises(mv.CheckpointError, match=r"but 1 \+ 2d rows are expected"):
+        convert_state_dict(LAYOUTS["timm"]() | {name: torch.zeros(shape)})
+
+
+def test_only_one_by_one_convolutions_become_linear_layers():
+    name = "stages.2.1.transformer.0.mlp.fc1.weight"
+    with pytest.raises(mv.CheckpointError, match=r"ffn.expand.weight has shape \(128, 16, 2, 2\) in the checkpoint"):
+        mv.load_checkpoint(mv.MobileViTv2(0.5), LAYOUTS["timm"]() | {name: torch.zeros(128, 16, 2, 2)})
+
+
+def test_a_model_without_memory_is_refused():
+    with pytest.raises(mv.CheckpointError, match="the model is on the meta device"):
+        mv.load_checkpoint(mv.MobileViTv2(0.5).to("meta"), own_state_dict())
+
+
+def test_useless_files_are_not_written(tiny, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(ValueError, match="not as torch.int8"):
+        mv.save_checkpoint(tiny, path, dtype=torch.int8)
+    tiny.stem.norm.running_var.fill_(1e5)
+    with pytest.raises(ValueError, match="stem.norm.running_var holds values that are not finite, or too large"):
+        mv.save_checkpoint(tiny, path, dtype=torch.float16)
+    assert not path.exists()
+
+
+def test_a_compiled_model_is_saved_under_the_usual_names(tiny, tmp_path):
+    mv.save_checkpoint(torch.compile(tiny), tmp_path / "weights.safetensors")
+    assert_same_weights(mv.load_checkpoint(mv.MobileViTv2(**TINY), tmp_path / "weights.safetensors"), tiny)
+
+
+def test_damaged_pickles_are_checkpoint_errors_and_nothing_else(tiny, tmp_path):
+    path = tmp_path / "weights.pt"
+    torch.save(tiny.state_dict(), path)
+    content = path.read_bytes()
+    start = content.index(b"data.pkl") + 100
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(60):
+        damaged = bytearray(content)
+        place = int(torch.randint(start, start + 3000, (), generator=generator))
+        damaged[place] = int(torch.randint(256, (), generator=generator))
+        path.write_bytes(damaged)
+        try:
+            mv.load_checkpoint(mv.MobileViTv2(**TINY), path)
+        except mv.CheckpointError:
+            continue
 
 
 class Payload:

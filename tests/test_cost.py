@@ -67,6 +67,14 @@ def test_counting_leaves_the_model_as_it_was():
     assert not any(module._forward_hooks for module in model.modules())
 
 
+def test_counts_do_not_depend_on_precision_nor_run_hooks_of_others():
+    model = mv.MobileViTv2(0.5, num_classes=3)
+    expected = mv.count_macs(model, 1, 3, 64, 64)
+    model.register_forward_hook(lambda module, inputs, output: output.sum().item())
+    model.stages[0].register_forward_pre_hook(lambda module, inputs: inputs[0].sum().item())
+    assert mv.count_macs(model.half(), 1, 3, 64, 64) == expected
+
+
 def test_unknown_forms_are_refused():
     with pytest.raises(ValueError, match="no form 'real': choose 'paper' or 'executed'"):
         cost.separable_macs(4, 8, form="real")

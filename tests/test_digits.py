@@ -64,3 +64,22 @@ def test_distortions_differ_from_picture_to_picture_and_stay_small():
     original = (images.sum(dim=(1, 3)) * rows).sum(dim=1) / images.sum(dim=(1, 2, 3))
     assert (centre - original).abs().max() < 0.4
     assert (centre - original).std() > 0.05
+
+
+def test_distortions_turn_and_scale():
+    square = torch.zeros(1, 1, 64, 64)
+    square[..., 22:42, 22:42] = 1
+    distorted = distort(square.expand(200, -1, -1, -1), torch.Generator().manual_seed(1))
+    areas = distorted.sum(dim=(1, 2, 3)) / 400
+    assert areas.min() < 0.92
+    assert areas.max() > 1.08
+    # Turned, a square has a longer way from corner to corner along the axes.
+    heights = (distorted.amax(dim=3) > 0.5).sum(dim=2)[:, 0] / areas.sqrt() / 20
+    assert heights.max() > 1.1
+
+
+def test_accuracy_is_measured_in_evaluation_mode():
+    model = mv.load_pretrained("digits").train()
+    images, labels = mv.load_digits("test")
+    assert accuracy(model, images[:20], labels[:20]) >= 0.9
+    assert not model.training

@@ -136,7 +136,7 @@ def test_pictures_that_are_none_are_refused(picture, error, message):
 
 @pytest.mark.parametrize(("image_size", "crop_fraction"), [(0, 0.9), (64, 0.0), (64, 1.1)])
 def test_impossible_sizes_are_refused(image_size, crop_fraction):
-    with pytest.raises(ValueError, match="image_size must be at least 1 and crop_fraction in"):
+    with pytest.raises(ValueError, match="image_size must be from 1 to 4096 and crop_fraction from 0.1 to 1"):
         mv.preprocess(noise(8, 6, 3), image_size, crop_fraction)
 
 
@@ -163,6 +163,74 @@ def test_files_that_are_no_pictures_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(mv.ImageError, match="bomb.png is damaged, cut short or too large"):
         mv.open_image(tmp_path / "bomb.png")
+
+
+def save_tiff(path, levels, **tags):
+    from PIL import TiffImagePlugin
+
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        info[int(tag.removeprefix("tag"))] = value
+    Image.fromarray(np.array(levels, dtype=np.uint16)).save(path, tiffinfo=info)
+
+
+@pytest.mark.parametrize("tags", [{"tag262": 0}, {"tag258": 12}], ids=["white is zero", "twelve bits"])
+def test_sixteen_bit_pictures_of_another_meaning_are_refused(tags, tmp_path, monkeypatch):
+    path = tmp_path / "scan.tif"
+    save_tiff(path, [[0, 65535]])
+    original = Image.open
+
+    def open_with_tags(*arguments, **options):
+        image = original(*arguments, **options)
+        for tag, value in tags.items():
+            number = int(tag.removeprefix("tag"))
+            image.tag_v2._tags_v2[number] = value if number == 262 else (value,)
+        return image
+
+    assert np.asarray(mv.open_image(path))[0, :, 0].tolist() == [0, 255]
+    monkeypatch.setattr(Image, "open", open_with_tags)
+    with pytest.raises(mv.ImageError, match="a sixteen-bit picture with transparency, inverted or with unused bits"):
+        mv.open_image(path)
+
+
+def test_transparency_does_not_let_unclear_pictures_through(tmp_path):
+    Image.fromarray(np.array([[1000, 65535]], np.uint16)).save(tmp_path / "deep.png", transparency=1000)
+    with pytest.raises(mv.ImageError, match="a sixteen-bit picture with transparency"):
+        mv.open_image(tmp_path / "deep.png")
+    image = Image.new("I", (2, 2), 40000)
+    image.info["transparency"] = 0
+    with pytest.raises(mv.ImageError, match="mode 'I' does not say which value is white"):
+        to_rgb(image)
+
+
+@pytest.mark.parametrize(
+    "content", [b"P6 4 x 255\n", b"\x89PNG\r\n\x1a\n\0\0\0\4IHDR\0\0\0\1\0\0\0\0"], ids=["ppm", "png"]
+)
+def test_broken_headers_are_image_errors_and_nothing_else(content, tmp_path):
+    (tmp_path / "broken").write_bytes(content)
+    with pytest.raises(mv.ImageError):
+        mv.open_image(tmp_path / "broken")
+
+
+def test_a_damaged_exif_block_leaves_the_picture_as_it_is(tmp_path, monkeypatch):
+    from PIL import ImageOps
+
+    pixels = noise(20, 30, 3)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    monkeypatch.setattr(ImageOps, "exif_transpose", lambda image: 1 / 0)
+    assert np.array_equal(np.asarray(mv.open_image(tmp_path / "picture.png")), pixels)
+
+
+def test_a_picture_opened_elsewhere_and_cut_short_is_an_image_error(tmp_path):
+    buffer = io.BytesIO()
+    Image.fromarray(noise(64, 64, 3)).save(buffer, "jpeg")
+    with pytest.raises(mv.ImageError, match="the picture is damaged or cut short"):
+        mv.preprocess(Image.open(io.BytesIO(buffer.getvalue()[:1500])))
+
+
+def test_a_line_is_no_picture_and_costs_no_memory():
+    with pytest.raises(mv.ImageError, match="1×20000 pixels is a line"):
+        mv.preprocess(Image.new("RGB", (1, 20000)))
 
 
 def test_class_names_stand_in_the_order_of_timm():

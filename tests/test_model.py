@@ -148,6 +148,52 @@ def test_pictures_that_are_none_are_refused(image, error, message):
         mv.MobileViTv2(0.5, num_classes=3)(image)
 
 
+def test_pictures_in_another_precision_than_the_model_are_refused():
+    with pytest.raises(TypeError, match="the model holds torch.float32, but the pictures torch.float64"):
+        mv.MobileViTv2(0.5, num_classes=3)(torch.rand(1, 3, 64, 64, dtype=torch.float64))
+
+
+def test_autocast_and_bfloat16_run():
+    model, x = mv.MobileViTv2(0.5, num_classes=3).eval(), torch.rand(1, 3, 64, 64)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert_close(model(x).float(), model(x.bfloat16()).float(), rtol=0.1, atol=0.05)
+    model = model.to(torch.bfloat16)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.float()  # the usual recipe: norms stay in float32
+    with torch.inference_mode():
+        assert model(x.bfloat16()).dtype == torch.bfloat16
+
+
+def test_the_model_can_be_exported_and_gives_the_same_logits():
+    model, x = mv.MobileViTv2(0.5, num_classes=3).eval(), torch.rand(2, 3, 64, 64)
+    exported = torch.export.export(model, (x,)).module()
+    assert_close(exported(x), model(x))
+
+
+def test_gradients_of_each_sample_can_be_taken():
+    model = mv.MobileViTv2(0.5, num_classes=3).double().eval()
+    x = torch.rand(2, 3, 64, 64, dtype=torch.float64)
+    parameters = dict(model.named_parameters())
+
+    def loss(parameters, picture):
+        return torch.func.functional_call(model, parameters, (picture[None],)).square().sum()
+
+    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(parameters, x)
+    (expected,) = torch.autograd.grad(model(x[1:]).square().sum(), model.classifier.weight)
+    assert_close(each["classifier.weight"][1], expected)
+
+
+def test_hooks_on_the_layers_of_a_transformer_see_what_they_compute():
+    model, seen = mv.MobileViTv2(0.5, num_classes=3).train(), {}
+    attention = model.stages[2][1].layers[0].attention
+    attention.W_V.register_forward_hook(lambda layer, inputs, output: seen.update(value=output))
+    attention.W_V.register_full_backward_hook(lambda layer, gradients, _: seen.update(gradient=gradients[0]))
+    model(torch.rand(2, 3, 64, 64)).sum().backward()
+    assert seen["value"].min() < 0  # before the ReLU
+    assert seen["gradient"].shape == seen["value"].shape
+
+
 def test_large_but_finite_pictures_are_not_mistaken_for_infinite_ones():
     model = mv.MobileViTv2(0.5, num_classes=3).eval()
     with torch.inference_mode():

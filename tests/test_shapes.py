@@ -6,11 +6,12 @@ import inspect
 import re
 import sys
 
+import numpy as np
 import pytest
 import torch
 
 import mvit2_lib as mv
-from mvit2_lib import attention, blocks, model, patches
+from mvit2_lib import attention, blocks, data, images, model, patches, training
 
 COMMENT = re.compile(r"#\s*\[([^\]]+)\]\s*$")
 
@@ -36,10 +37,20 @@ def mismatch(parts, tensor, sizes):
     if len(parts) != len(shape):
         return f"{parts} has another rank than {list(tensor.shape)}"
     for part, size in zip(parts, shape, strict=True):
-        expected = int(part) if part.isdigit() else sizes.setdefault(part, size)
+        numerator, _, divisor = part.partition("/")
+        if part.isdigit():
+            expected = int(part)
+        elif numerator in sizes and divisor.isdigit():
+            expected = -(-sizes[numerator] // int(divisor))  # halving a map rounds up
+        else:
+            expected = sizes.setdefault(part, size)
         if size != expected:
             return f"{part} is {expected} by the comments, but {size} in {list(tensor.shape)}"
     return None
+
+
+def noise(height, width):
+    return np.random.default_rng(0).random((height, width, 3))
 
 
 class Checker:
@@ -53,9 +64,12 @@ class Checker:
         lines = self.lines.get(frame.f_code.co_filename)
         if lines is None:
             return None
+        # Symbols that the code itself unpacks, as in `B, C, H, W = x.shape`, mean what they mean there.
         state = {"pending": None, "sizes": {}}
 
         def local(frame, event, argument):
+            numbers = {name: n for name, n in frame.f_locals.items() if name in "BCHWPNkdh" and isinstance(n, int)}
+            state["sizes"] = numbers | state["sizes"]
             if state["pending"]:
                 line, (name, parts) = state["pending"]
                 value = argument if name is None else frame.f_locals.get(name)
@@ -79,15 +93,18 @@ class Checker:
 
 
 def test_every_shape_comment_in_the_library_is_true():
-    checker = Checker(attention, patches, blocks, model)
+    checker = Checker(attention, patches, blocks, model, images, data, training)
     x = torch.randn(2, 3, 7, 12)  # every axis another size, so that a mixed-up axis shows
     checker.follow(mv.MultiHeadSelfAttention(12, 4), x)
     checker.follow(mv.LinformerSelfAttention(12, 4, 7, 5), x)
     checker.follow(mv.SeparableSelfAttention(12), x)
     checker.follow(lambda: mv.fold(mv.unfold(torch.randn(2, 5, 6, 14)), (6, 14)))
     model_in_training = mv.MobileViTv2(0.5, num_classes=7)
-    checker.follow(model_in_training, torch.rand(2, 3, 224, 192))
-    checker.follow(model_in_training.eval(), torch.rand(2, 3, 224, 192))
+    checker.follow(model_in_training, torch.rand(2, 3, 256, 192))
+    checker.follow(model_in_training.eval(), torch.rand(2, 3, 256, 192))
+    checker.follow(mv.preprocess, noise(20, 30))
+    checker.follow(mv.load_digits, "test")
+    checker.follow(training.distort, torch.rand(5, 3, 8, 12), torch.Generator())
     assert checker.problems == []
     every_line = {(path, line) for path, lines in checker.lines.items() for line in lines}
     assert checker.checked == every_line

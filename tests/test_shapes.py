@@ -102,6 +102,7 @@ def test_every_shape_comment_in_the_library_is_true():
     model_in_training = mv.MobileViTv2(0.5, num_classes=7)
     checker.follow(model_in_training, torch.rand(2, 3, 256, 192))
     checker.follow(model_in_training.eval(), torch.rand(2, 3, 256, 192))
+    checker.follow(model_in_training.stages[2][1], torch.rand(2, 128, 7, 9))  # odd sides are enlarged
     checker.follow(mv.preprocess, noise(20, 30))
     checker.follow(mv.load_digits, "test")
     checker.follow(training.distort, torch.rand(5, 3, 8, 12), torch.Generator())

@@ -7,7 +7,7 @@
 #
 # 1. *check* that your machine has everything the course needs,
 # 2. *run* a finished MobileViTv2 on a real picture and read its answer,
-# 3. *say* in one sentence what separable attention saves,
+# 3. *say* in one sentence what separable attention, the idea behind MobileViTv2, saves,
 # 4. *find* your way through the course.
 #
 # **You need** Python, and a first acquaintance with PyTorch: what a tensor is, and that a model is an `nn.Module`. Nothing else: no
@@ -45,24 +45,24 @@ print(f"{mv.count_parameters(model):,} learned numbers")
 
 # %% [markdown]
 # Three people's digits were kept away from the training: 382 pictures. `images` is a *batch* of them, a tensor with 1 channel (grey) and
-# 64 × 64 pixels for each picture. We pick one, number 137. The slice `137:138` keeps the batch axis, because the model takes batches.
+# 64 × 64 pixels for each picture. We pick one, number 213. The slice `213:214` keeps the batch axis, because the model takes batches.
 
 # %%
 images, labels = mv.load_digits("test")
-picture = images[137:138]  # [1, 1, 64, 64]
+picture = images[213:214]  # [1, 1, 64, 64]
 print(tuple(images.shape), tuple(picture.shape))
 
 # %% [markdown]
-# The scanner kept only 8 × 8 pixels of each digit. Enlarged, picture 137 looks like this:
+# Each digit was reduced to 8 × 8 pixels. Enlarged, picture 213 looks like this:
 
 # %%
 figures.show(
     figures.picture(picture[0, 0]),
-    alt="Blurred white strokes on black: a thick bar across the top, and a stem slanting down from it.",
+    alt="Blurred white strokes on black: two arms, open at the top, that meet halfway down in a stem.",
 )
 
 # %% [markdown]
-# *One digit, and room for doubt: a thick bar across the top, and a stem that slants down from it.*
+# *Two arms that meet in a stem, and room for doubt: 8 × 8 pixels are few.*
 #
 # > **Predict.** Which digit do *you* see? Which one would you name second? Decide before you run the next cell.
 #
@@ -80,13 +80,13 @@ for guess in probabilities.topk(3).indices:
 
 # %%
 answer = figures.prediction(picture[0, 0], [str(digit) for digit in range(10)], probabilities)
-figures.show(answer, alt="Left: the blurred digit. Right: ten bars. The bar of 9 is by far the longest, 7 is second.")
+figures.show(answer, alt="Left: the blurred digit. Right: ten bars. The bar of 4 is by far the longest, 9 is second.")
 
 # %% [markdown]
-# *Nine is far ahead, and seven comes second.* Was the model right?
+# *Four is far ahead, and nine comes second: close the two arms at the top, and a four becomes a nine.* Was the model right?
 
 # %%
-print(f"The label says {labels[137]}.")
+print(f"The label says {labels[213]}.")
 
 # %% [markdown]
 # One picture proves nothing, so ask for all 382. A model that guessed at random would get about 38 of them right.
@@ -104,9 +104,9 @@ print(f"{correct} of {len(labels)} digits it had never seen: {correct / len(labe
 # ## The same kind of network on a photograph · 6 min
 #
 # Apple, whose researchers published MobileViTv2, also published weights trained on 1.28 million photographs in 1,000 classes
-# (ImageNet). They come under Apple's own licence, so they are no part of this course, but the Hugging Face hub has them. The next cell
+# (ImageNet). They come under Apple's own licence, so they are not shipped with this course, but the Hugging Face hub has them. The next cell
 # *downloads 5.5 MB* the first time it runs, and checks what arrives. Without a network it says so, and you lose nothing but this one
-# answer. The name `050` stands for the smallest version, half as wide as the standard one.
+# answer. The name `050` stands for the smallest version, which has half as many numbers for each spot of the picture as the standard one.
 
 # %% tags=["nbval-ignore-output"]
 try:
@@ -144,8 +144,8 @@ else:
     assert set(top.indices.tolist()) & set(range(281, 286)), "no house cat among the five best answers"
 
 # %% [markdown]
-# You may know the `timm` library. For reading only: this is how it loads the same weights. Our tests give both models the same weights
-# and compare their logits.
+# You may know the `timm` library. For reading only: this is how it loads the same weights. `make test` gives both models the same weights
+# and compares their answers.
 #
 # ```python
 # import timm
@@ -164,8 +164,9 @@ else:
 # In its classic form, *multi-head attention*, every token compares itself with every token. The scores say how much it takes over
 # from each of them. With $k$ tokens that makes $k \times k$ comparisons. (It does so in several *heads* at once; the picture shows one.)
 #
-# In *separable attention*, all tokens share one question, and each is compared with that: $k$ comparisons. The scores mix the tokens
-# into one summary, and every token receives the same summary.
+# A *question* is a list of numbers that tokens are compared with. In multi-head attention every token asks its own. In *separable
+# attention* all tokens share one question: $k$ comparisons. The scores mix the tokens into one summary, and every token receives that
+# same summary.
 
 # %%
 figures.show(
@@ -174,13 +175,13 @@ figures.show(
 )
 
 # %% [markdown]
-# *Left: 16 patches of a photograph, our tokens. Middle: each row is one token's own question, and the darker a square, the more that
-# token is like itself. Right: one question for all, the mean of three patches around the eyes, and one score for each token.* Alike
-# means alike in colour and texture here, so dark fur scores high as well. The library's attention modules computed all scores, from
-# questions that were set by hand.
+# *Left: 16 patches of a photograph, our tokens. Middle: each row is one token's own question; the darker a square, the more its row's token
+# resembles its column's. Right: one question for all, the mean of the three patches that hold the eyes, and one score for each token.*
+# To resemble means to be alike in colour and texture here, so dark fur scores high as well. The numbers come from the library's attention
+# modules, with questions set by hand instead of learned.
 #
 # > **Predict.** On a picture of 256 × 256 pixels, the first attention of MobileViTv2 looks over 256 tokens at once. How many comparisons
-# > does each kind make? And at 1,024 tokens, on a picture of 512 × 512?
+# > does each kind make there, in one head? And at 1,024 tokens, on a picture of 512 × 512?
 
 # %%
 for k in (16, 256, 1024):

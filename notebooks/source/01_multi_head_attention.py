@@ -6,12 +6,12 @@
 # **You will be able to**
 #
 # 1. *compute* attention over three tokens with loops, and again with two matrix products,
-# 2. *explain* why the scores are divided by $\sqrt{d_h}$, and what happens without that,
+# 2. *explain* why the scores are divided by the square root of a width, and what happens without that,
 # 3. *build* multi-head attention as a module that equals PyTorch's own,
 # 4. *show* that attention does not know the order of its tokens,
 # 5. *count* its multiplications for any number of tokens.
 #
-# **You need** notebook 00, matrix products, and PyTorch tensors and modules. No network, no graphics card.
+# **You need** notebook 00, matrix products, and PyTorch tensors, modules and gradients (`backward`). No network, no graphics card.
 #
 # About forty minutes of reading and running, then twenty minutes of exercises.
 
@@ -105,8 +105,8 @@ figures.show(
 )
 
 # %% [markdown]
-# *Each row shows where one token looks.* Fur gives 0.73 of its attention to itself and 0.27 to the ear. Grass looks almost only at
-# itself.
+# *Each row shows where one token looks.* Fur gives 0.73 of its attention to itself and 0.27 to the ear. (What is printed as 0.00 is 0.005.)
+# Grass looks almost only at itself.
 #
 # What does a token take over? The *weighted mean* of all tokens. First slowly, one token at a time:
 
@@ -164,7 +164,7 @@ for label, row in (("as they are", dots), ("divided by sqrt(d)", dots / 1024**0.
     print(f"{label:18}: the largest of 16 weights is {row.softmax(dim=-1).amax(dim=-1).mean().item():.1f} on average")
 
 # %% [markdown]
-# Undivided, the largest score takes everything. Why is that bad? A network learns by *gradients*: how much does an output change when an
+# Undivided, the largest score takes almost everything. Why is that bad? A network learns by *gradients*: how much does an output change when an
 # input changes a little? The next cell measures it. It draws 1,000 rows of 16 scores for each width, and asks how much the largest weight
 # of a row changes with its own score.
 
@@ -198,7 +198,7 @@ assert plain == sorted(plain, reverse=True)
 
 # %% [markdown]
 # *Without the division the reaction falls as tokens get wider, to less than a quarter at d = 1024; with it, it stays where it is.* A softmax
-# that hardly reacts passes on little gradient, and what lies before it learns slowly. So the scores are divided by $\sqrt d$, or by
+# that hardly reacts passes on little gradient to what lies before it. So the scores are divided by $\sqrt d$, or by
 # $\sqrt{d_h}$ where vectors of width $d_h$ are compared. (The MobileViTv2 paper, arXiv 2206.02680, leaves the division out of its Eq. 1, though
 # its text calls the attention "scaled". Eq. 1 of *Attention Is All You Need* has it.)
 
@@ -206,7 +206,8 @@ assert plain == sorted(plain, reverse=True)
 # ## Three questions: query, key, value · 19 min
 #
 # So far a token plays three parts with the same numbers. It *asks* (its row), it *is compared* (its column), and it *is averaged*.
-# Those are different jobs. A token should be able to ask for grass without being grass. So each part gets its own learned matrix:
+# Those are different jobs. A token should be able to ask for grass without being grass. So each part gets its own learned matrix, a
+# *projection*:
 #
 # $$Q = x W_Q \qquad K = x W_K \qquad V = x W_V$$
 #
@@ -238,8 +239,8 @@ print("equal to F.scaled_dot_product_attention")
 # ## Several heads · 24 min
 #
 # One map gives a token one mixture of the others. It may need several: one for "what has my colour?", another for "what is striped like
-# me?". *Multi-head attention* cuts the width of queries, keys and values into $h$ equal parts, the *heads*, each of width
-# $d_h = d / h$. Each head computes its own map from its own part. At the end the parts are put side by side again, and a last matrix
+# me?". *Multi-head attention* cuts the width of queries, keys and values into $h$ equal parts of width $d_h = d / h$, and
+# runs one head on each. Each head computes its own map from its own part. At the end the parts are put side by side again, and a last matrix
 # $W_O$ mixes them.
 #
 # First as a list of heads, with $h = 2$. The scores are now dot products of width $d_h$, so the divisor is $\sqrt{d_h}$:
@@ -256,7 +257,7 @@ listed = torch.cat(heads, dim=-1) @ W_O  # [k, d]
 print(listed)
 
 # %% [markdown]
-# That is Eq. 1 of the paper (with the scale). To do all heads at once, the heads become an axis of their own. *Cut* the width into heads,
+# That is Eq. 1 of the MobileViTv2 paper (with the scale). To do all heads at once, the heads become an axis of their own. *Cut* the width into heads,
 # and move the new axis to the front of the tokens:
 
 
@@ -358,7 +359,7 @@ torch.testing.assert_close(library(batch), ours(batch))
 print("equal to mv.MultiHeadSelfAttention")
 
 # %% [markdown]
-# This is the *unit* in one drawing: a box for each step, with the shape that leaves it.
+# All of it in one drawing: a box for each step, with the shape that leaves it.
 
 # %%
 figures.show(
@@ -381,8 +382,8 @@ with torch.no_grad():
         print(order, "output of reordered tokens equals reordered output:", same)
 
 # %% [markdown]
-# The output is reordered in the same way, and nothing else changes. Attention is *permutation equivariant*: it treats its tokens as a
-# set. To it, a picture and its jumbled pieces are the same. Whoever cares about position must put it into the tokens. MobileViTv2
+# The output is reordered in the same way, and nothing else changes: each output is a sum over all tokens, and a sum does not care about
+# order. Attention is *permutation equivariant*: it treats its tokens as a set. To it, a picture and its jumbled pieces are the same. Whoever cares about position must put it into the tokens. MobileViTv2
 # does that with convolutions (notebook 04).
 
 # %% [markdown]
@@ -411,12 +412,12 @@ print(tuple(cat_map.shape))
 asking = {"eye": (6, 5), "nose": (13, 10), "forehead": (2, 9)}
 figures.show(
     figures.attention_over_picture(picture, cat_map, asking),
-    alt="A cat, three times, with one patch marked. The eye looks at the other eye, the nose along its bridge, the fur at fur.",
+    alt="A cat, three times, with one patch marked. The eye looks at the other eye, the nose along its flank, the fur at fur.",
 )
 
 # %% [markdown]
-# *The marked patch asks; the brighter a patch, the more it is looked at.* The eye finds the other eye, the nose finds its bridge, dark fur
-# finds dark fur. But the eye also finds fur, and the nose a patch of cheek: these tokens know colours, not things. Telling things apart is
+# *The marked patch asks; the brighter a patch, the more it is looked at.* The eye finds the other eye, and the nose finds
+# its own flank. But the eye also finds fur, and the nose a patch of cheek: these tokens know colours, not things. Telling things apart is
 # what the learned $W_Q$ and $W_K$ are for.
 #
 # How widely does each of them look? Count the patches that share nine tenths of its attention:
@@ -443,7 +444,7 @@ print(len(cat_map.unique(dim=0)), "different rows")
 # | scores, all heads together | `[k, d_h] @ [d_h, k]`, $h$ times | $k^2 d$ |
 # | weighted means, all heads together | `[k, k] @ [k, d_h]`, $h$ times | $k^2 d$ |
 #
-# Together $4kd^2 + 2k^2d$. The number of heads drops out of the MACs, but the maps hold $h k^2$ scores.
+# Together $4kd^2 + 2k^2d$. The number of heads drops out of the MACs, but the maps hold $h k^2$ weights.
 #
 # > **Predict.** For $d = 64$, at which $k$ do the two quadratic steps overtake the four projections?
 
@@ -466,7 +467,7 @@ print("counted by PyTorch:", counter.get_total_flops() // 2, " formula:", cost.m
 
 # %% [markdown]
 # They agree to the last digit, because both count matrix products only. What neither counts: the biases ($4kd$ additions), the
-# scaling, and the softmax (about $h k^2$ exponentials). They are few in number; notebook 03 shows that they are not free in time.
+# scaling, and the softmax ($h k^2$ exponentials, here 262,144 beside 12.6 million MACs). Notebook 03 looks at what they take in time.
 
 # %%
 ks = [64, 128, 256, 512, 1024, 2048, 4096]
@@ -478,8 +479,8 @@ figures.show(
 )
 
 # %% [markdown]
-# *On these axes a straight line of slope 1 grows like $k$, and one of slope 2 like $k^2$.* The steeper line wins in the end, whatever
-# the numbers in front. The next notebook gets rid of it.
+# *Both axes are logarithmic. Each time $k$ doubles, the projections double and the pairs quadruple, so their line is twice as steep.* The
+# steeper line wins in the end, whatever the numbers in front. The next notebook gets rid of it.
 
 # %% [markdown]
 # ## Exercises · 45 min

@@ -8,7 +8,7 @@
 # 1. *derive* separable attention from one shared question, as loops and as one line for each step,
 # 2. *build* it as a module that equals the library's and the form that other libraries use,
 # 3. *explain* why its attention map has rank one, and what a network loses by that,
-# 4. *prove* that pooling before projecting gives the same numbers for a third less work,
+# 4. *prove* that pooling before projecting gives the same numbers for up to a third less work,
 # 5. *compare* the exact costs of multi-head, Linformer and separable attention.
 #
 # **You need** notebook 01. No network, no graphics card.
@@ -81,8 +81,8 @@ print("over the last axis:", over_last.flatten())
 # Over the tokens. The last axis has a single entry, so a softmax along it makes every score 1: each token is alone with itself. That
 # mistake raises no error. Exercise 2.1 hunts it.
 #
-# There is no division by $\sqrt d$ here. The paper has none, and does not say why. The question is learned, so its length, and with it
-# the size of the scores, is learned as well.
+# There is no division by $\sqrt d$ here. The paper has none, and does not say why. We follow it: the length of the question is learned,
+# and training may make it as short as it likes. (That could be said of $W_Q$ and $W_K$ as well, so it explains little.)
 
 # %%
 c_s = over_tokens
@@ -123,7 +123,7 @@ print("one line gives the same context vector", tuple(c_v.shape))
 # ## What each token does with it · 11 min
 #
 # Every token now receives this same vector. To get different outputs, each token decides *how much* of each number it lets through. It
-# projects itself to $x W_V$, and a ReLU sets what is negative to zero. The product with $c_v$ is taken entry by entry, and $W_O$ mixes the
+# projects itself to $x W_V$, and a ReLU sets what is negative to zero: these factors are the token's *gate*. The product with $c_v$ is taken entry by entry, and $W_O$ mixes the
 # result (Eq. 3; the star is the entry-by-entry product):
 #
 # $$y = \big(c_v * \operatorname{ReLU}(x W_V)\big)\, W_O$$
@@ -157,9 +157,10 @@ figures.show(
 # %% [markdown]
 # *Read from below; the brackets hold the shape that leaves a box. No box holds $k \times k$ numbers: the largest hold $k \times d$, and the summary holds $d$.*
 #
-# The paper and the programs use different names for the same things:
+# The paper speaks of an *input*, a *key* and a *value* branch. Public programs (the authors' own ml-cvnets, timm, transformers) use other
+# names for the same things:
 #
-# | here and in the paper | ml-cvnets, timm, transformers | part |
+# | here and in the paper | in the programs | part |
 # |---|---|---|
 # | $x W_I$, *input* branch | `query` | the score of each token |
 # | $x W_K$, *key* branch | `key` | what is averaged |
@@ -207,8 +208,7 @@ torch.testing.assert_close(library(x), ours(x))
 print("equal to mv.SeparableSelfAttention")
 
 # %% [markdown]
-# Three public libraries have this layer: ml-cvnets, which is the authors' own, timm, and transformers. In all three it looks different.
-# The tokens lie with the width first, `[B, d, P, N]`: $P$ separate groups of $N$ tokens, each group with its own softmax and its own summary
+# In those three programs the layer looks different. The tokens lie with the width first, `[B, d, P, N]`: $P$ separate groups of $N$ tokens, each group with its own softmax and its own summary
 # (notebook 04 says why there are groups). And one *1×1 convolution* with $1 + 2d$ outputs takes the place of $W_I$, $W_K$ and $W_V$. A 1×1 convolution looks at one pixel at a time, and applies
 # the same matrix to each: it *is* a linear layer. Here is that form, written from its description:
 
@@ -299,8 +299,8 @@ figures.show(
 )
 
 # %% [markdown]
-# *Left, each row is one token's own answer. Right, all rows are the same row:* the matrix has rank one. That is the whole saving, and the
-# whole sacrifice.
+# *Left, each row is one token's own answer. Right, all rows are the same row:* the matrix has rank one. That is the saving and the
+# sacrifice. There are no heads either: one question, one row.
 #
 # Without any preference, the one row is an ordinary mean. Set $W_I$ to zero, and separable attention becomes *average pooling and a gate*.
 # (The bias of $W_I$ may stay: it shifts all scores alike, and the softmax does not see that. And that we may project the mean in place of
@@ -427,9 +427,8 @@ assert max(reversing["separable"][-1]) < 0.5
 print("Separable attention reverses four digits well and twenty-four badly.")
 
 # %% [markdown]
-# Is that a wall, or only steep? A summary of 32 numbers could hold 24 digits, but the network did not find out how. At sixteen digits,
-# give it one thing more at a time: a summary half and twice as wide, three times the training, or a second attention layer (with the
-# feed-forward part between).
+# Is that a wall, or only steep? At sixteen digits, change one thing at a time: twice the width of the whole network, three times the training, or a second attention layer with the
+# feed-forward part between. (And half the width, to compare.)
 #
 # > **Predict.** Which of the three helps?
 
@@ -462,11 +461,11 @@ assert all(min(runs) < 0.97 for runs in sixteen.values())
 
 # %% [markdown]
 # *Width, training and depth all help.* So it is a difficulty and not a law. One shared summary makes it hard to give every token its own
-# answer, and multi-head attention has that for free.
+# answer, and multi-head attention pays its $k^2$ comparisons for exactly that.
 #
 # And where all tokens need the *same* answer? Two such tasks: "is the sum of the digits large?" (more than 4.5 for each digit), and
 # "which digit is the most frequent?" (of several, the smallest). To see that they need attention at all, we also train a network whose
-# attention does nothing: `nn.Identity`.
+# attention mixes nothing: `nn.Identity` hands every token back to itself.
 
 
 # %%
@@ -482,6 +481,7 @@ def most_frequent(digits):
 # Sixteen digits and three seeds again:
 
 # %%
+shared = {}
 attentions = {"multi-head": four_heads, "separable": mv.SeparableSelfAttention, "none": lambda dim: nn.Identity()}
 for task, classes in ((large_sum, 2), (most_frequent, 10)):
     runs = {n: [learn(a, task, 16, seed, classes=classes) for seed in seeds] for n, a in attentions.items()}
@@ -489,6 +489,14 @@ for task, classes in ((large_sum, 2), (most_frequent, 10)):
     assert mean["none"] < 0.75 < mean["separable"]
     assert mean["separable"] > mean["multi-head"] - 0.08
     print(f"{task.__name__}: separable attention keeps up with multi-head attention; without attention it fails")
+    shared[task.__name__] = mean
+
+# %% [markdown]
+# The means of the three seeds; the network without attention shows what guessing gives:
+
+# %% tags=["nbval-ignore-output"]
+for name, mean in shared.items():
+    print(f"{name:14}", {attention: round(share, 2) for attention, share in mean.items()})
 
 # %% [markdown]
 # Where one summary serves everybody, separable attention loses little or nothing here. To name what is in a picture may well be such a
@@ -543,7 +551,7 @@ print("with b_K times the sum: equal?", torch.allclose(pooled + b_K * dropped.su
 # | separable, pooled first | $2kd^2 + d^2 + 2kd$ | $k$ |
 #
 # The row of the paper's order counts its linear layers, as the paper does; the weighted sum of the keys would add $kd$. The last row includes
-# its sum. The entry-by-entry products with $c_v$ are in neither. Does PyTorch count the same when the modules run?
+# its sum, which the library writes as a matrix product. The entry-by-entry products with $c_v$ are in neither. Does PyTorch count the same when the modules run?
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -594,8 +602,8 @@ figures.show(
 )
 
 # %% [markdown]
-# *The brighter a patch, the larger its share in the one summary.* This is a row of the map in notebook 01, that of the eye. There, each
-# patch had a row of its own. Here all of them have to make do with this one.
+# *The brighter a patch, the larger its share in the one summary: the eyes count most, and some of the fur counts with them.* In notebook 01
+# the eye's patch had this row, and each patch had a row of its own. Here all have to make do with this one.
 
 # %% [markdown]
 # ## Exercises · 48 min

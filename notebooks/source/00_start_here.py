@@ -53,7 +53,7 @@ picture = images[213:214]  # [1, 1, 64, 64]
 print(tuple(images.shape), tuple(picture.shape))
 
 # %% [markdown]
-# Each digit was reduced to 8 × 8 pixels. Enlarged, picture 213 looks like this:
+# The original scans have 8 × 8 pixels, and `load_digits` enlarges them. Picture 213 looks like this:
 
 # %%
 figures.show(
@@ -175,13 +175,13 @@ figures.show(
 )
 
 # %% [markdown]
-# *Left: 16 patches of a photograph, our tokens. Middle: each row is one token's own question; the darker a square, the more its row's token
-# resembles its column's. Right: one question for all, the mean of the three patches that hold the eyes, and one score for each token.*
-# To resemble means to be alike in colour and texture here, so dark fur scores high as well. The numbers come from the library's attention
+# *Left: 16 patches of a photograph, our tokens. Middle: each row holds the scores for one token's own question; the darker a square, the
+# more the row's token takes over from the column's. (Compare shades within a row.) Right: one question for all, the mean of the three patches that hold the eyes, and one score for each token.*
+# Patches take over from patches with similar colours in similar places, so dark fur scores high as well. The numbers come from the library's attention
 # modules, with questions set by hand instead of learned.
 #
 # > **Predict.** On a picture of 256 × 256 pixels, the first attention of MobileViTv2 looks over 256 tokens at once. How many comparisons
-# > does each kind make there, in one head? And at 1,024 tokens, on a picture of 512 × 512?
+# > does each kind make, each time it runs, in one head? And at 1,024 tokens, on a picture of 512 × 512?
 
 # %%
 for k in (16, 256, 1024):
@@ -199,7 +199,7 @@ for k in (16, 256, 1024):
 # | notebook | what you build or find out | minutes |
 # |---|---|---|
 # | **00 · Start here** | you are here | 15 |
-# | [01 · Multi-head attention](01_multi_head_attention.ipynb) | the classic attention, that of the Transformer networks, from one dot product | 60 |
+# | [01 · Multi-head attention](01_multi_head_attention.ipynb) | the classic attention, made famous by the Transformer networks, from one dot product | 60 |
 # | [02 · Separable attention](02_separable_attention.ipynb) | one question for all tokens: what it saves, and what it gives up | 60 |
 # | 03 · O(k²) against O(k) | count, predict, measure: a timing plot you can trust | 60 |
 # | 04 · The MobileViTv2 block | why each piece is there, and proof that it does what it says | 60 |

@@ -197,7 +197,8 @@ assert plain[-1] < 0.25 * scaled[-1]
 assert plain == sorted(plain, reverse=True)
 
 # %% [markdown]
-# *Without the division the reaction falls as tokens get wider, to less than a quarter at d = 1024; with it, it stays where it is.* A softmax
+# *Without the division the reaction falls as tokens get wider, to less than a quarter at d = 1024; with it, it hardly depends on d.* (At d = 4
+# the undivided scores react even more. The point is that the width must not matter.) A softmax
 # that hardly reacts passes on little gradient to what lies before it. So the scores are divided by $\sqrt d$, or by
 # $\sqrt{d_h}$ where vectors of width $d_h$ are compared. (The MobileViTv2 paper, arXiv 2206.02680, leaves the division out of its Eq. 1, though
 # its text calls the attention "scaled". Eq. 1 of *Attention Is All You Need* has it.)
@@ -238,7 +239,7 @@ print("equal to F.scaled_dot_product_attention")
 # %% [markdown]
 # ## Several heads · 24 min
 #
-# One map gives a token one mixture of the others. It may need several: one for "what has my colour?", another for "what is striped like
+# One map gives a token one mixture of all tokens. It may need several: one for "what has my colour?", another for "what is striped like
 # me?". *Multi-head attention* cuts the width of queries, keys and values into $h$ equal parts of width $d_h = d / h$, and
 # runs one head on each. Each head computes its own map from its own part. At the end the parts are put side by side again, and a last matrix
 # $W_O$ mixes them.
@@ -334,7 +335,7 @@ print("the module equals the formula")
 # %% [markdown]
 # PyTorch has a module of its own, `nn.MultiheadAttention`. It keeps the matrices for queries, keys and values in one tall matrix. Draw all
 # our weights and biases afresh, so that nothing can hide behind zeros, and copy them over. PyTorch's module wants to be given $x$ three
-# times, once for each part it plays, and returns the result and the map; we compare the result.
+# times, once for each part it plays, and returns the result and the mean of the heads' maps; we compare the result.
 
 # %%
 with torch.no_grad():
@@ -389,10 +390,10 @@ with torch.no_grad():
 # %% [markdown]
 # ## On a real picture · 37 min
 #
-# Now a photograph, cut into 16 × 16 patches: 256 tokens. To describe a patch in a few numbers, we average its colours over each
+# Now a photograph, cut into a grid of 16 × 16 patches: 256 tokens. (`unfold(axis, size, step)` cuts an axis into windows.) To describe a patch in a few numbers, we average its colours over each
 # quarter: 4 quarters times 3 colours make $d = 12$. We subtract the average patch and scale each token to length one, so that a dot
 # product says how alike two patches are in colour. Nothing is trained here: queries and keys are the tokens themselves. Their dot products
-# lie between −1 and 1, too close together for a softmax to tell them apart, so this time we *enlarge* the scores, by a factor of 20.
+# lie between −1 and 1, so that one weight could be at most $e^2 \approx 7$ times another. This time we *enlarge* the scores, by a factor of 20.
 
 # %%
 picture = mv.preprocess(mv.sample_picture("chelsea"))[0]  # [3, 256, 256]
@@ -412,12 +413,12 @@ print(tuple(cat_map.shape))
 asking = {"eye": (6, 5), "nose": (13, 10), "forehead": (2, 9)}
 figures.show(
     figures.attention_over_picture(picture, cat_map, asking),
-    alt="A cat, three times, with one patch marked. The eye looks at the other eye, the nose along its flank, the fur at fur.",
+    alt="A cat, three times, with one patch marked. The eye looks at the other eye, the nose along its side, the fur at fur.",
 )
 
 # %% [markdown]
-# *The marked patch asks; the brighter a patch, the more it is looked at.* The eye finds the other eye, and the nose finds
-# its own flank. But the eye also finds fur, and the nose a patch of cheek: these tokens know colours, not things. Telling things apart is
+# *The marked patch asks; the brighter a patch, the more it is looked at.* The eye finds the other eye, the nose finds its
+# own side, and the forehead other fur. But the eye also finds fur, and the nose a patch of cheek: these tokens know colours, not things. Telling things apart is
 # what the learned $W_Q$ and $W_K$ are for.
 #
 # How widely does each of them look? Count the patches that share nine tenths of its attention:

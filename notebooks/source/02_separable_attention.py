@@ -44,7 +44,7 @@ print(k, "tokens of width", d)
 # In multi-head attention every token asks its own question, so $k$ tokens make $k \times k$ comparisons. Suppose all tokens agree on
 # *one* question. Then there is one comparison for each token: $k$ in all.
 #
-# The shared question is a vector of $d$ learned numbers. The paper calls it the *latent token* $L$. Ours asks: are you warm, and a
+# The shared question is a vector of $d$ learned numbers. The MobileViTv2 paper (arXiv 2206.02680; from here on: the paper) calls it the *latent token* $L$. Ours asks: are you warm, and a
 # little striped?
 
 # %%
@@ -209,8 +209,8 @@ print("equal to mv.SeparableSelfAttention")
 
 # %% [markdown]
 # In those three programs the layer looks different. The tokens lie with the width first, `[B, d, P, N]`: $P$ separate groups of $N$ tokens, each group with its own softmax and its own summary
-# (notebook 04 says why there are groups). And one *1×1 convolution* with $1 + 2d$ outputs takes the place of $W_I$, $W_K$ and $W_V$. A 1×1 convolution looks at one pixel at a time, and applies
-# the same matrix to each: it *is* a linear layer. Here is that form, written from its description:
+# (notebook 04 says why there are groups). And one *1×1 convolution* with $1 + 2d$ outputs takes the place of $W_I$, $W_K$ and $W_V$. A 1×1 convolution looks at one place of the $P \times N$ grid at
+# a time, here at one token, and applies the same matrix to each: it *is* a linear layer. Here is that form, written from its description:
 
 
 # %%
@@ -314,7 +314,7 @@ torch.testing.assert_close(plain(x), plain.W_O(pooled * F.relu(plain.W_V(x))))
 print("with W_I = 0: mean, projection, gate")
 
 # %% [markdown]
-# So it has relatives: squeeze-and-excitation (arXiv 1709.01507), which gates channels with a plain mean; GCNet (arXiv 1904.11492), which adds
+# So it has relatives: squeeze-and-excitation (arXiv 1709.01507), which gates each of the $d$ numbers with a plain mean; GCNet (arXiv 1904.11492), which adds
 # a softmax-weighted mean to every token; and Fastformer (arXiv 2108.09084), with a global query and a global key.
 
 # %% [markdown]
@@ -416,8 +416,8 @@ figures.show(
 )
 
 # %% [markdown]
-# *At this width and after this training, the task gets harder for separable attention with every digit more, and multi-head attention
-# does not notice.* In words, checked for every seed:
+# *At this width and after this training, longer sequences are harder for separable attention, and multi-head attention does not
+# notice.* In words, checked for every seed:
 
 # %%
 assert all(min(runs) > 0.97 for runs in reversing["multi-head"])
@@ -446,7 +446,7 @@ sixteen = {
 }
 
 # %% [markdown]
-# Again a dot for each network:
+# Again a mark for each network, and a black stroke at their mean:
 
 # %%
 figures.show(
@@ -463,7 +463,7 @@ assert all(min(runs) < 0.97 for runs in sixteen.values())
 # *Width, training and depth all help.* So it is a difficulty and not a law. One shared summary makes it hard to give every token its own
 # answer, and multi-head attention pays its $k^2$ comparisons for exactly that.
 #
-# And where all tokens need the *same* answer? Two such tasks: "is the sum of the digits large?" (more than 4.5 for each digit), and
+# And where all tokens need the *same* answer? Two such tasks: "is the sum of the digits large?" (so that their mean is above 4.5), and
 # "which digit is the most frequent?" (of several, the smallest). To see that they need attention at all, we also train a network whose
 # attention mixes nothing: `nn.Identity` hands every token back to itself.
 
@@ -492,7 +492,7 @@ for task, classes in ((large_sum, 2), (most_frequent, 10)):
     shared[task.__name__] = mean
 
 # %% [markdown]
-# The means of the three seeds; the network without attention shows what guessing gives:
+# The means of the three seeds. The network without attention shows how far a token gets with its own digit alone:
 
 # %% tags=["nbval-ignore-output"]
 for name, mean in shared.items():
@@ -534,7 +534,7 @@ print("with b_K:               equal?", torch.allclose(pooled + b_K, right))
 print("with b_K times the sum: equal?", torch.allclose(pooled + b_K * dropped.sum(), right))
 
 # %% [markdown]
-# The bias must be weighed with the sum of the scores. Exercise 2.4 is about that.
+# The bias must be multiplied by the sum of the scores. Exercise 2.4 is about that.
 
 # %% [markdown]
 # ## Three attentions, one table · 42 min
@@ -602,7 +602,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *The brighter a patch, the larger its share in the one summary: the eyes count most, and some of the fur counts with them.* In notebook 01
+# *The brighter a patch, the larger its share in the one summary: the asking patch counts most, and the other eye and some fur follow.* In notebook 01
 # the eye's patch had this row, and each patch had a row of its own. Here all have to make do with this one.
 
 # %% [markdown]

@@ -5,7 +5,7 @@ NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeou
 # JupyterLab refuses to run as root, which is the usual user inside a container.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test notebooks digits bench clean
+.PHONY: lab test false-alarms notebooks timings digits bench clean
 
 lab: .venv/course-is-installed    ## open the course in JupyterLab
 	$(BIN)/jupyter lab $(AS_ROOT) notebooks/00_start_here.ipynb
@@ -16,8 +16,14 @@ test: .venv/tests-are-installed    ## check everything: style, library, notebook
 	$(BIN)/python -m pytest
 	$(NBVAL) notebooks
 
+false-alarms: .venv/tests-are-installed    ## run the timing notebook three times idle and three times on busy cores
+	$(BIN)/python tests/false_alarms.py
+
 notebooks: .venv/tests-are-installed    ## regenerate and execute the notebooks, and redraw figures/
 	$(BIN)/python notebooks/build.py
+
+timings: .venv/course-is-installed    ## measure the timing figure again, on this machine
+	OMP_NUM_THREADS=1 $(BIN)/python -m mvit2_lib.timing figures/quadratic_vs_linear.json
 
 digits: .venv/tests-are-installed    ## train the shipped digit model again (about two minutes)
 	$(BIN)/python -m mvit2_lib.training

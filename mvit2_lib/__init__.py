@@ -3,7 +3,12 @@
 Every name here is built in front of the reader in one of the notebooks; its docstring says in which.
 """
 
-from .attention import LinformerSelfAttention, MultiHeadSelfAttention, SeparableSelfAttention
+from .attention import (
+    FusedMultiHeadSelfAttention,
+    LinformerSelfAttention,
+    MultiHeadSelfAttention,
+    SeparableSelfAttention,
+)
 from .blocks import InvertedResidual, MobileViTv2Block
 from .checkpoints import (
     CheckpointError,
@@ -24,6 +29,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError",
     "DownloadError",
+    "FusedMultiHeadSelfAttention",
     "ImageError",
     "InvertedResidual",
     "LinformerSelfAttention",

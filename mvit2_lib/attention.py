@@ -1,4 +1,4 @@
-"""Three attentions over tokens: every module takes `x` `[..., k, d]` and returns the same shape.
+"""Attentions over tokens: every module takes `x` `[..., k, d]` and returns the same shape.
 
 Letters are those of the paper (arXiv 2206.02680): `k` tokens of width `d`, projections `W_I W_K W_V W_O`
 for separable attention, `W_Q W_K W_V W_O` and `h` heads for multi-head attention. A weight `W` of the paper
@@ -56,6 +56,37 @@ class MultiHeadSelfAttention(nn.Module):
         attention = self.dropout(self.attention_map(x))  # [..., h, k, k]
         value = split_heads(self.W_V(x), self.num_heads)  # [..., h, k, d_h]
         return self.W_O(merge_heads(attention @ value))  # [..., k, d]
+
+
+class FusedMultiHeadSelfAttention(MultiHeadSelfAttention):
+    r"""Multi-head self-attention that never holds the whole attention map: the same weights, the same numbers.
+
+    PyTorch's `scaled_dot_product_attention` computes scores, softmax and weighted means block by block
+    (Algorithm 1 of arXiv 2205.14135). Every pair of tokens is still compared: the memory grows with `k`, the work
+    with `k²`.
+
+    Parameters
+    ----------
+    dim, num_heads, dropout
+        As in `MultiHeadSelfAttention`.
+
+    Shape
+    -----
+    `x` `[..., k, d]` to `[..., k, d]`, for any number of tokens `k`.
+
+    Notes
+    -----
+    Costs `4kd² + 2k²d` multiply–accumulates. Built in notebook 03.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        _check_tokens(x, self.dim)
+        # With more than one batch axis PyTorch would take its slow path, which holds the whole map.
+        tokens = x.reshape(-1, *x.shape[-2:])  # [B, k, d]
+        query, key, value = (split_heads(W(tokens), self.num_heads) for W in (self.W_Q, self.W_K, self.W_V))
+        dropout = self.dropout.p if self.training else 0.0
+        heads = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)  # [B, h, k, d_h]
+        return self.W_O(merge_heads(heads)).reshape(x.shape)  # [..., k, d]
 
 
 class LinformerSelfAttention(nn.Module):

@@ -6,10 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .attention import LinformerSelfAttention, MultiHeadSelfAttention, SeparableSelfAttention
+from .attention import (
+    FusedMultiHeadSelfAttention,
+    LinformerSelfAttention,
+    MultiHeadSelfAttention,
+    SeparableSelfAttention,
+)
 from .patches import fold, unfold
 
-ATTENTIONS = ("separable", "multi_head", "linformer")
+ATTENTIONS = ("separable", "multi_head", "fused_multi_head", "linformer")
 PATCH_SIZE = 2
 
 
@@ -208,7 +213,7 @@ class MobileViTv2Block(nn.Module):
         Width `d` of a token.
     num_layers : int
         Number of transformer layers (`B` in Table 5 of the paper).
-    attention : {"separable", "multi_head", "linformer"}
+    attention : {"separable", "multi_head", "fused_multi_head", "linformer"}
         Which attention the layers use; see `make_attention`.
     num_tokens : int or None
         Number of patches `N`. Only Linformer needs it.
@@ -246,12 +251,12 @@ class MobileViTv2Block(nn.Module):
 
 
 def make_attention(name: str, dim: int, num_tokens: int | None = None) -> nn.Module:
-    """Build one of the three attentions by name.
+    """Build one of the attentions by name.
 
     Parameters
     ----------
-    name : {"separable", "multi_head", "linformer"}
-        "multi_head" and "linformer" get four heads, as in MobileViT v1; "linformer" mixes its tokens down to a quarter.
+    name : {"separable", "multi_head", "fused_multi_head", "linformer"}
+        All but "separable" get four heads, as in MobileViT v1; "linformer" mixes its tokens down to a quarter.
     dim : int
         Width `d` of a token.
     num_tokens : int or None
@@ -270,6 +275,8 @@ def make_attention(name: str, dim: int, num_tokens: int | None = None) -> nn.Mod
         return SeparableSelfAttention(dim)
     if name == "multi_head":
         return MultiHeadSelfAttention(dim, num_heads=4)
+    if name == "fused_multi_head":
+        return FusedMultiHeadSelfAttention(dim, num_heads=4)
     if name == "linformer":
         if num_tokens is None:
             raise ValueError("Linformer has one weight per token: say how many there are with num_tokens")

@@ -1,4 +1,4 @@
-"""Exact counts: parameters and multiply–accumulates (MACs).
+"""Exact counts: parameters, multiply–accumulates (MACs), and the bytes that an attention holds at once.
 
 A multiply–accumulate is one multiplication and one addition, the step of a matrix product; one MAC is two FLOPs.
 What papers publish as "FLOPs" of a network, the MobileViTv2 paper included, is this number of MACs.
@@ -14,6 +14,7 @@ from .attention import LinformerSelfAttention, MultiHeadSelfAttention, Separable
 from .blocks import ConvNormAct
 
 FORMS = ("paper", "executed")
+FLOAT32 = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,28 @@ def separable_macs(k: int, d: int, form: str = "paper") -> int:
     if form == "paper":
         return 3 * k * d**2 + k * d
     return 2 * k * d**2 + d**2 + 2 * k * d
+
+
+def multi_head_bytes(k: int, d: int, heads: int) -> int:
+    """Return the most bytes that explicit multi-head attention holds at once: `4(2hk² + 2kd)`.
+
+    These are its scores before and after the softmax, and two more tensors of the size of `x`. Like the two counts
+    below it is for one forward pass of this library's module without gradients, in float32, beside `x` and the weights,
+    as long as the scores are the larger part: from `k = d/h` on here, from `p = d/h` on for Linformer.
+
+    Built in notebook 03.
+    """
+    return FLOAT32 * (2 * heads * k**2 + 2 * k * d)
+
+
+def linformer_bytes(k: int, d: int, p: int, heads: int) -> int:
+    """Return the most bytes that Linformer holds at once: `4(2hkp + kd + pd)`. Built in notebook 03."""
+    return FLOAT32 * (2 * heads * k * p + k * d + p * d)
+
+
+def separable_bytes(k: int, d: int) -> int:
+    """Return the most bytes that separable attention holds at once: `4(2kd + d)`. Built in notebook 03."""
+    return FLOAT32 * (2 * k * d + d)
 
 
 def layer_costs(module: nn.Module, *input_shape: int, form: str = "paper") -> list[LayerCost]:

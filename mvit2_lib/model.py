@@ -98,8 +98,8 @@ class MobileViTv2(nn.Module):
         Number of classes; 0 leaves the classifier out, and the model returns the pooled features.
     in_channels : int
         Channels of the picture: 3 for RGB, 1 for grey.
-    attention : {"separable", "multi_head", "linformer"}
-        "separable" is MobileViTv2. The other two put another attention into the same network, for comparison.
+    attention : {"separable", "multi_head", "fused_multi_head", "linformer"}
+        "separable" is MobileViTv2. The others put another attention into the same network, for comparison.
     image_size : int
         Height and width of the pictures in pixels. Only "linformer" is bound to it; the others take any size.
 

@@ -4,8 +4,11 @@
 `notebooks/NN_name.ipynb`, runs it from top to bottom in a fresh kernel, and stores the outputs. Where a source has
 exercises, it makes the student edition `notebooks/exercises/NN_name.ipynb` besides: nbgrader takes the solutions out of
 the code, and they return folded away beneath it. The result depends on the source alone: a second run changes no byte.
+What a cell tagged `nbval-ignore-output` has measured would be different each time, so it stays as it was until the
+notebook's code changes, or until `--measure` asks for it. Numbers choose notebooks: `python notebooks/build.py 03`.
 """
 
+import argparse
 import copy
 import hashlib
 import os
@@ -23,12 +26,18 @@ from nbformat.v4 import new_markdown_cell
 from nbgrader.preprocessors import ClearSolutions
 
 from mvit2_lib import figures
+from mvit2_lib.records import Timings
 
 HERE = Path(__file__).parent
 SOURCES = sorted((HERE / "source").glob("*.py"))
 SOLUTION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
 STUB = "# your code here\nraise NotImplementedError"
-FIGURES = {"attention_pair.png": figures.course_picture}
+SHARED = HERE.parent / "figures"
+FIGURES = {
+    "attention_pair.png": figures.course_picture,
+    "quadratic_vs_linear.png": lambda: figures.quadratic_vs_linear(Timings.load(SHARED / "quadratic_vs_linear.json")),
+}
+MEASURED = "nbval-ignore-output"
 
 
 def from_source(source: Path) -> nbformat.NotebookNode:
@@ -78,18 +87,44 @@ def student_edition(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode | 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Run a notebook in a fresh kernel and keep its outputs, but no times."""
     language_info = notebook.metadata["language_info"]
-    resources = {"metadata": {"path": str(folder)}}
-    # How print's output falls into pieces is chance; coalesced, it is one.
-    NotebookClient(notebook, timeout=300, record_timing=False, coalesce_streams=True, resources=resources).execute()
+    NotebookClient(
+        notebook,
+        timeout=300,
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,  # how print's output falls into pieces is chance; coalesced, it is one
+        resources={"metadata": {"path": str(folder)}},
+    ).execute()
     notebook.metadata["language_info"] = language_info  # the kernel adds its version
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if MEASURED in cell.metadata.get("tags", ()):
+            cell.outputs = [output for output in cell.outputs if not is_widget(output)]
 
 
-def write(notebook: nbformat.NotebookNode, target: Path) -> None:
+def is_widget(output: nbformat.NotebookNode) -> bool:
+    """Return whether an output lives only as long as its kernel, as a progress bar does."""
+    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+
+
+def keep_measured(notebook: nbformat.NotebookNode, target: Path) -> None:
+    """Put back what the measuring cells of the stored notebook show, if its code is the same."""
+    if not target.exists():
+        return
+    stored = [cell for cell in nbformat.read(target, as_version=4).cells if cell.cell_type == "code"]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if [cell.source for cell in cells] == [cell.source for cell in stored]:
+        for cell, old in zip(cells, stored, strict=True):
+            if MEASURED in cell.metadata.get("tags", ()):
+                cell.outputs = old.outputs
+
+
+def write(notebook: nbformat.NotebookNode, target: Path, measure: bool) -> None:
     """Run a notebook and write it to its file, if that changes anything."""
     target.parent.mkdir(exist_ok=True)
     execute(notebook, target.parent)
+    if not measure:
+        keep_measured(notebook, target)
     text = nbformat.writes(notebook) + "\n"
     changed = not target.exists() or target.read_text(encoding="utf-8") != text
     if changed:
@@ -99,14 +134,20 @@ def write(notebook: nbformat.NotebookNode, target: Path) -> None:
 
 def main() -> None:
     """Regenerate everything and say what changed."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("numbers", nargs="*", help="numbers of the notebooks, such as 03; all by default")
+    parser.add_argument("--measure", action="store_true", help="show what was measured now, also where nothing changed")
+    options = parser.parse_args()
     for name, draw in FIGURES.items():
-        figures.save(draw(), HERE.parent / "figures" / name)
+        figures.save(draw(), SHARED / name)
     for source in SOURCES:
+        if options.numbers and source.stem[:2] not in options.numbers:
+            continue
         notebook = from_source(source)
-        write(notebook, HERE / f"{source.stem}.ipynb")
+        write(notebook, HERE / f"{source.stem}.ipynb", options.measure)
         student = student_edition(from_source(source))
         if student:
-            write(student, HERE / "exercises" / f"{source.stem}.ipynb")
+            write(student, HERE / "exercises" / f"{source.stem}.ipynb", options.measure)
 
 
 if __name__ == "__main__":

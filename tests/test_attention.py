@@ -1,4 +1,4 @@
-"""The three attentions equal their references and their definitions, in values and gradients."""
+"""The attentions equal their references and their definitions, in values and gradients."""
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import mvit2_lib as mv
+from mvit2_lib import timing
 
 B, P, K, D, H = 2, 3, 7, 12, 4
 
@@ -48,6 +49,29 @@ def paper_separable(module, x, scores):
     x_K = module.W_K(x)
     c_v = (scores * x_K).sum(dim=-2, keepdim=True)
     return module.W_O(c_v * F.relu(module.W_V(x)))
+
+
+@pytest.mark.parametrize("lead", [(), (B,), (B, P)], ids=["k d", "B k d", "B P k d"])
+def test_fused_attention_equals_explicit_attention(lead):
+    explicit, x = multi_head(), tokens(*lead, K, D)
+    fused = mv.FusedMultiHeadSelfAttention(D, H).double().eval()
+    fused.load_state_dict(explicit.state_dict())
+    assert_close(fused(x), explicit(x))
+    for ours, reference in zip(gradients(fused, x, fused(x)), gradients(explicit, x, explicit(x)), strict=True):
+        assert_close(ours, reference)
+
+
+def test_fused_attention_never_holds_the_attention_map():
+    k, layer = 512, mv.FusedMultiHeadSelfAttention(D, H)
+    for x in (torch.randn(1, k, D), torch.randn(1, P, k, D)):
+        with torch.inference_mode():
+            assert timing.peak_bytes(lambda x=x: layer(x)) < 4 * k**2
+
+
+def test_fused_attention_drops_out_in_training_only():
+    layer, x = mv.FusedMultiHeadSelfAttention(D, H, dropout=0.5), torch.randn(B, K, D)
+    assert not torch.equal(layer(x), layer(x))
+    assert_close(layer.eval()(x), layer(x))
 
 
 def test_multi_head_equals_torch_multihead_attention():

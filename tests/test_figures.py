@@ -10,6 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
 from mvit2_lib import figures
+from mvit2_lib.records import Measurement, Timings
 
 ALT = "A grey square with a small bright dot in it."
 
@@ -36,10 +37,24 @@ def test_a_figure_without_a_telling_alt_text_is_refused(alt, published):
     assert published == []
 
 
+def made_up_timings():
+    """Return records in which "multi-head, fused" is overtaken at 100 tokens, and one round is slow."""
+    growth = {"multi-head, fused": lambda k: k**2, "Linformer": lambda k: 100 * k}
+    rows = [
+        Measurement(name, k, (1e-6 * seconds(k), 1.5e-6 * seconds(k), 9e-6 * seconds(k)), 2**20 * k)
+        for name, seconds in growth.items()
+        for k in (64, 256, 1024, 4096)
+    ]
+    return Timings("a made-up machine", tuple(rows))
+
+
 FIGURES = {
     "picture": lambda: figures.picture(np.random.default_rng(0).random((9, 7, 3))),
     "prediction": lambda: figures.prediction(np.eye(5), ["one", "two", "three"], torch.tensor([0.2, 0.7, 0.1])),
     "course_picture": figures.course_picture,
+    "quadratic_vs_linear": lambda: figures.quadratic_vs_linear(made_up_timings()),
+    "operators": lambda: figures.operators({"one layer": {"mm": 0.002, "add": 0.001}, "another": {"mm": 0.003}}),
+    "repetitions": lambda: figures.repetitions([0.002, 0.001, 0.009]),
 }
 
 
@@ -70,3 +85,31 @@ def test_the_course_picture_draws_a_map_and_a_column_of_the_library_attentions()
     # What the text beside it says: the rows differ, and each patch finds itself most like itself.
     assert attention_map.argmax(axis=1).tolist() == list(range(16))
     assert context_scores.argmax() == 5  # the patch that holds the left eye
+
+
+def test_a_timing_figure_draws_the_shortest_rounds_and_names_slopes_crossing_and_machine():
+    figure = figures.times({"a run": made_up_timings()}, fit_from=256, against="multi-head, fused")
+    (axes,) = figure.axes
+    drawn = {line.get_label(): line.get_data() for line in axes.lines}
+    x, y = next(container.lines[0].get_data() for container in axes.containers if "Linformer" in container.get_label())
+    assert list(x) == [64, 256, 1024, 4096]
+    assert y == pytest.approx([0.1 * k for k in x])  # milliseconds of the shortest round
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["multi-head, fused: slope 2.00 ± 0.00", "Linformer: slope 1.00 ± 0.00"]
+    rings = [(x, y) for label, (x, y) in drawn.items() if len(x) == 1]
+    assert [(x[0], y[0]) for x, y in rings] == [(pytest.approx(100), pytest.approx(10))]
+    assert "from k ≈ 100 on" in axes.texts[0].get_text()
+    assert "a made-up machine" in figure.get_supxlabel()
+
+
+def test_small_operators_are_drawn_as_the_rest():
+    figure = figures.operators({"layer": {"mm": 0.090, "add": 0.009, "view": 0.001}}, least=0.05)
+    widths = {container.get_label(): container[0].get_width() for container in figure.axes[0].containers}
+    assert widths == pytest.approx({"mm": 90, "add": 9, "the rest": 1})
+
+
+def test_the_machine_stands_under_every_measured_figure():
+    figure = figures.quadratic_vs_linear(made_up_timings())
+    assert figure.get_supxlabel() == "measured on a made-up machine"
+    time, memory = figure.axes
+    assert memory.lines[0].get_ydata() == pytest.approx([64, 256, 1024, 4096])  # MiB

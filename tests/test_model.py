@@ -78,7 +78,7 @@ def test_without_classes_the_model_returns_pooled_features():
     assert logits(model, torch.rand(2, 3, 64, 64)).shape == (2, 256)
 
 
-@pytest.mark.parametrize("attention", ["separable", "multi_head", "linformer"])
+@pytest.mark.parametrize("attention", ["separable", "multi_head", "fused_multi_head", "linformer"])
 def test_every_attention_fits_into_the_same_network(attention):
     model = mv.MobileViTv2(0.5, num_classes=7, in_channels=1, attention=attention, image_size=96).eval()
     assert logits(model, torch.rand(2, 1, 96, 96)).shape == (2, 7)

@@ -35,6 +35,9 @@ FLOORS = (
     "data",
     "training",
     "cost",
+    "published",
+    "records",
+    "timing",
     "figures",
     "checks",
 )
@@ -109,7 +112,8 @@ def public_objects():
     for floor in FLOORS:
         module = sys.modules.get(f"mvit2_lib.{floor}") or __import__(f"mvit2_lib.{floor}", fromlist=[floor])
         for name, thing in vars(module).items():
-            if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__:
+            home = getattr(thing, "__module__", None) or ""
+            if not name.startswith("_") and (home == module.__name__ or home.startswith(f"{module.__name__}.")):
                 yield f"{floor}.{name}", thing
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import mvit2_lib as mv
-from mvit2_lib import attention, blocks, data, images, model, patches, training
+from mvit2_lib import attention, blocks, data, images, model, patches, timing, training
 
 COMMENT = re.compile(r"#\s*\[([^\]]+)\]\s*$")
 
@@ -93,11 +93,13 @@ class Checker:
 
 
 def test_every_shape_comment_in_the_library_is_true():
-    checker = Checker(attention, patches, blocks, model, images, data, training)
+    checker = Checker(attention, patches, blocks, model, images, data, training, timing)
     x = torch.randn(2, 3, 7, 12)  # every axis another size, so that a mixed-up axis shows
     checker.follow(mv.MultiHeadSelfAttention(12, 4), x)
+    checker.follow(mv.FusedMultiHeadSelfAttention(12, 4), x)
     checker.follow(mv.LinformerSelfAttention(12, 4, 7, 5), x)
     checker.follow(mv.SeparableSelfAttention(12), x)
+    checker.follow(timing.attentions(d=12, heads=4, p=5)["separable"], 7)
     checker.follow(lambda: mv.fold(mv.unfold(torch.randn(2, 5, 6, 14)), (6, 14)))
     model_in_training = mv.MobileViTv2(0.5, num_classes=7)
     checker.follow(model_in_training, torch.rand(2, 3, 256, 192))

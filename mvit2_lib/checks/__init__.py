@@ -9,19 +9,26 @@ from .notebook_02 import (
     separable_cross_attention,
     twice_as_much,
 )
+from .notebook_03 import benchmark, log_log_slope, predicted_seconds, ratio_reached, score_bytes, speedup
 from .ready import machine
 
 __all__ = [
     "attention_weights",
+    "benchmark",
     "context_scores",
     "context_vector",
     "cross_attention",
     "cross_attention_macs",
     "gate_and_mix",
+    "log_log_slope",
     "machine",
     "merge_heads",
     "pooled_context_vector",
+    "predicted_seconds",
+    "ratio_reached",
+    "score_bytes",
     "separable_cross_attention",
+    "speedup",
     "stable_softmax",
     "twice_as_much",
 ]

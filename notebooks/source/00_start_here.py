@@ -201,7 +201,7 @@ for k in (16, 256, 1024):
 # | **00 · Start here** | you are here | 15 |
 # | [01 · Multi-head attention](01_multi_head_attention.ipynb) | the classic attention, made famous by the Transformer networks, from one dot product | 60 |
 # | [02 · Separable attention](02_separable_attention.ipynb) | one question for all tokens: what it saves, and what it gives up | 60 |
-# | 03 · O(k²) against O(k) | count, predict, measure: a timing plot you can trust | 60 |
+# | [03 · O(k²) against O(k)](03_quadratic_vs_linear.ipynb) | count, predict, measure: a timing plot you can trust | 75 |
 # | 04 · The MobileViTv2 block | why each piece is there, and proof that it does what it says | 60 |
 # | 05 · The model | the whole network from one table, correct to the last parameter | 45 |
 # | 06 · Pretrained weights | Apple's weights in the model you wrote, on a real picture | 45 |

@@ -1,0 +1,62 @@
+"""Charts: numbers over numbers."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from .canvas import MAGENTA, STYLE
+
+
+def lines(x: Sequence[float], series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, log_y=False) -> Figure:
+    """Draw one line for each named series over `x`, on a logarithmic axis to the base 2."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for name, values in series.items():
+            axes.plot(x, values, label=name)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(x, [f"{value:g}" for value in x])
+        if log_y:
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def spread(
+    x: Sequence[float], series: Mapping[str, Sequence[Sequence[float]]], xlabel: str, ylabel: str, chance: float
+) -> Figure:
+    """Draw several runs for each `x` as dots and a line through their means, with the level of guessing."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+        axes = figure.subplots()
+        for style, (name, results) in zip(STYLE["axes.prop_cycle"], series.items(), strict=False):
+            axes.plot(x, [sum(runs) / len(runs) for runs in results], label=name, **(style | {"marker": ""}))
+            for place, runs in zip(x, results, strict=True):
+                axes.plot([place] * len(runs), runs, **(style | {"linestyle": ""}), alpha=0.6, markersize=5)
+        axes.axhline(chance, color="#777777", linewidth=1, linestyle=":", marker="")
+        axes.annotate("guessing", (x[0], chance), (0, 3), textcoords="offset points", color="#555555", size=8)
+        axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.05), xticks=x)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper right", bbox_to_anchor=(1, 0.93))
+    return figure
+
+
+def runs(series: Mapping[str, Sequence[float]], xlabel: str, chance: float) -> Figure:
+    """Draw the runs of each named variant as dots in a row, with a bar at their mean and the level of guessing."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 0.7 + 0.42 * len(series)), layout="constrained")
+        axes = figure.subplots()
+        for row, shares in enumerate(series.values()):
+            axes.plot(shares, [row] * len(shares), linestyle="", marker="s", color=MAGENTA, alpha=0.7, markersize=6)
+            axes.plot(sum(shares) / len(shares), row, linestyle="", marker="|", color="black", markersize=18)
+        axes.axvline(chance, color="#777777", linewidth=1, linestyle=":", marker="")
+        axes.annotate("guessing", (chance, -0.6), (3, 0), textcoords="offset points", color="#555555", size=8)
+        axes.set_yticks(range(len(series)), series)
+        axes.set(xlabel=xlabel, xlim=(0, 1.03), ylim=(len(series) - 0.5, -0.8))
+        axes.grid(axis="x", alpha=0.3)
+    return figure

@@ -1,0 +1,44 @@
+"""Tables of published numbers, each row with its source: small CSV files in `assets/published/`."""
+
+import csv
+from importlib.resources import files
+
+
+def published(name: str) -> list[dict[str, str | float]]:
+    """Return a table of published numbers, a dictionary for each row.
+
+    Parameters
+    ----------
+    name : {"v2_against_v1"}
+        "v2_against_v1": speed of MobileViT v1 and v2 models of about the same accuracy, side by side on the same
+        device, for 256×256 pictures. `v1` and `v2` name the models; `v1_value` and `v2_value` are in the `unit`, "ms"
+        for one picture or "img/s". `place` says where in the source a row stands. `batch` is empty where the source
+        does not say.
+
+    Returns
+    -------
+    list of dict
+        Whatever reads as a number is a float.
+
+    Raises
+    ------
+    ValueError
+        If there is no table of that name.
+
+    Notes
+    -----
+    Built in notebook 03.
+    """
+    folder = files("mvit2_lib") / "assets" / "published"
+    tables = sorted(path.name.removesuffix(".csv") for path in folder.iterdir())
+    if name not in tables:
+        raise ValueError(f"there is no table {name!r}: choose one of {', '.join(map(repr, tables))}")
+    with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,733 @@
+# %% [markdown]
+# # 03 · O(k²) against O(k): count, predict, measure
+#
+# **You make a timing plot that you can trust, and learn to read those of others.**
+#
+# **You will be able to**
+#
+# 1. *count* the work and the memory of an attention before you run it,
+# 2. *recognise* five ways in which a timing goes wrong,
+# 3. *measure* growth so that the answer repeats: warmed up, one thread, interleaved rounds, the shortest time, a slope with its uncertainty,
+# 4. *separate* what is linear in memory from what is linear in time,
+# 5. *judge* a claim such as "three times faster" by what was held fixed.
+#
+# **You need** notebooks 01 and 02. No network, no graphics card; with one, a section measures there as well.
+#
+# About fifty minutes of reading and running, then twenty-five of exercises. All measurements together take half a minute to a minute.
+
+# %% [markdown]
+# ## Count first · 0 min
+#
+# The set-up:
+
+# %%
+import statistics
+import time
+
+import torch
+
+import mvit2_lib as mv
+from mvit2_lib import checks, cost, figures, records, timing
+from mvit2_lib.published import published
+
+# %% [markdown]
+# Notebook 02 ended with exact formulas for the multiply–accumulates (MACs) of three attentions over $k$ tokens of width $d$. Here they are
+# for $d = 64$, with four heads and $p = 64$ mixed tokens for Linformer. These numbers are the same on every machine, now and in ten
+# years.
+#
+# > **Predict.** When $k$ doubles, the work of separable attention doubles. What does that of multi-head attention do at $k = 64$, and at
+# > $k = 16\,384$?
+
+# %%
+d, heads, p = 64, 4, 64
+print(f"{'k':>6} {'multi-head':>15} {'growth':>7} {'Linformer':>14} {'separable':>13} {'multi-head / separable':>23}")
+for k in (2**power for power in range(6, 15)):
+    quadratic, halfway = cost.multi_head_macs(k, d), cost.multi_head_macs(k // 2, d)
+    linear = cost.separable_macs(k, d, form="executed")
+    print(
+        f"{k:6} {quadratic:15,} {quadratic / halfway:7.2f} {cost.linformer_macs(k, d, p):14,} "
+        f"{linear:13,} {quadratic / linear:23.1f}"
+    )
+
+# %% [markdown]
+# The third column says by how much the work has grown since half as many tokens: 2.4 times at 64 tokens, where the four projections
+# weigh most, and close to 4 from some thousands on. So even on paper, multi-head attention is not simply "quadratic": it *becomes* quadratic. The
+# two parts are equal where $4kd^2 = 2k^2d$, at $k = 2d = 128$.
+#
+# Now memory. The library's multi-head attention holds the most when the softmax runs: all scores before it, all scores after it, and two
+# more tensors as large as $x$. Each number is four bytes long:
+#
+# | attention | most bytes held at once |
+# |---|---|
+# | multi-head, explicit | $4\,(2hk^2 + 2kd)$ |
+# | Linformer | $4\,(2hkp + kd + pd)$ |
+# | separable | $4\,(2kd + d)$ |
+#
+# (For one forward pass of our modules without gradients, beside $x$ and the weights. *Explicit* means: the attention map is a tensor in memory.)
+
+# %%
+print(f"{'k':>6} {'multi-head':>14} {'Linformer':>12} {'separable':>11}   bytes")
+for k in (64, 256, 1024, 4096, 16384):
+    explicit, mixed = cost.multi_head_bytes(k, d, heads), cost.linformer_bytes(k, d, p, heads)
+    print(f"{k:6} {explicit:14,} {mixed:12,} {cost.separable_bytes(k, d):11,}")
+
+# %% [markdown]
+# At 16 384 tokens, one layer of multi-head attention holds 8.6 gigabytes for one picture, and separable attention 8.4 megabytes: a
+# thousandth.
+#
+# Counting is exact, and it is not the whole truth. It does not say how long a multiply–accumulate takes, nor what it costs to fetch
+# a number from memory. For that we must measure, and measuring goes wrong easily.
+
+# %% [markdown]
+# ## Five ways to be wrong · 8 min
+#
+# From here on, numbers differ from machine to machine and from run to run. Those you see before you run a cell come from the machine named in the
+# first figure below. The text says what is usual; look whether your machine agrees.
+#
+# A stopwatch first: the seconds of each of some calls in a row.
+
+
+# %%
+def stopwatch(function, calls):
+    seconds = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+# %% [markdown]
+# **One: the first call.** It allocates memory, chooses kernels and fills caches. Whoever times a single fresh call times that.
+#
+# > **Predict.** How many times longer than the others does the first call of a fresh layer take?
+
+# %% tags=["nbval-ignore-output"]
+torch.set_num_threads(1)
+layer, x = mv.SeparableSelfAttention(96), torch.randn(1, 300, 96)
+with torch.inference_mode():
+    first, *others = stopwatch(lambda: layer(x), calls=50)
+least = min(others)
+print(f"first call {1e3 * first:.2f} ms, shortest of the others {1e3 * least:.2f} ms: {first / least:.0f} times")
+
+# %% [markdown]
+# **Two: the mean.** Call the same layer 400 times. Nothing changes between the calls, except what else the machine is doing:
+
+# %% tags=["nbval-ignore-output"]
+with torch.inference_mode():
+    seconds = stopwatch(lambda: layer(x), calls=400)
+figures.show(
+    figures.repetitions(seconds),
+    alt="Call times in their order: most lie in a narrow band at the bottom, a few far above; the mean lies above the median.",
+)
+
+# %% [markdown]
+# *Each dot is one call of the same layer. Noise is one-sided: it makes calls longer, and hardly ever shorter.* A few outliers pull the mean up, and next time there
+# will be other outliers. So the shortest time repeats best, and the median comes second.
+
+# %% [markdown]
+# **Three: the number of threads.** PyTorch uses as many threads as there are cores, unless told otherwise. A time without a number of
+# threads says little, and with two threads on a machine that is doing something else as well, times can be several times too long, because one
+# thread waits for the other. Here is the same matrix product with one thread and with two:
+
+# %% tags=["nbval-ignore-output"]
+matrix = torch.randn(384, 384)
+for threads in (1, 2):
+    torch.set_num_threads(threads)
+    ms = sorted(1e3 * seconds for seconds in stopwatch(lambda: matrix @ matrix, calls=60)[10:])
+    print(f"{threads} thread(s): shortest {ms[0]:.2f} ms, median {ms[25]:.2f} ms, longest {ms[-1]:.2f} ms")
+torch.set_num_threads(1)
+
+# %% [markdown]
+# All measurements below use one thread: it is the fairest comparison between two layers, and the one that repeats.
+#
+# **Four: the allocator.** Where does a large result go? Each time into fresh memory, which the operating system hands out page by page as it is first written. Fill 64 MiB
+# with ones: in new memory, and in memory that we already have.
+#
+# > **Predict.** The processor writes the same numbers in both cases. How much longer does the new memory take?
+
+# %% tags=["nbval-ignore-output"]
+numbers = 64 * 2**20 // 4  # 64 MiB of float32
+ours = torch.empty(numbers)
+new = min(stopwatch(lambda: torch.empty(numbers).fill_(1), calls=6))
+old = min(stopwatch(lambda: ours.fill_(1), calls=6))
+print(f"into new memory {1e3 * new:.1f} ms, into old memory {1e3 * old:.1f} ms: {new / old:.1f} times")
+
+# %% [markdown]
+# That is no mistake of the measurement: whoever needs 64 new mebibytes in each call pays for them in each call. Remember it when a line climbs faster
+# than the count says.
+#
+# **Five: one round.** Time all of contestant A, then all of contestant B, and whatever the machine did during B is blamed on B. Let us
+# not do that.
+
+# %% [markdown]
+# ## A protocol · 17 min
+#
+# What we do about it:
+#
+# 1. *Warm up*: call everything once before the clock starts.
+# 2. *One thread.*
+# 3. *Interleaved rounds*: every round times every contestant at every size once. A busy moment hits all of them.
+# 4. *The shortest* of the rounds is the time; how far the median lies above it is the error bar.
+# 5. *Repeat what is short* within a round, until it takes some milliseconds, so that reading the clock weighs nothing.
+# 6. *Name the machine*, the threads and the version under the figure.
+#
+# In code it is two loops. This is the heart of it, for functions that are ready to be called:
+
+
+# %%
+def interleaved(functions, rounds):
+    for function in functions.values():
+        function()  # warm up
+    seconds = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            seconds[name] += stopwatch(function, calls=1)
+    return {name: min(times) for name, times in seconds.items()}
+
+
+# %% [markdown]
+# The library's `timing.measure` does the same with the rest of the list: it repeats what is short, over many sizes, shows a progress bar, and can measure
+# memory and graphics cards. A *contestant* is a function that takes a size and returns what is to be timed. Making the input is
+# then not part of the time. Both must agree about, say, two matrix products:
+
+
+# %% tags=["nbval-ignore-output"]
+def product(size):
+    matrix = torch.randn(size, size)
+    return lambda: matrix @ matrix
+
+
+by_hand = interleaved({size: product(size) for size in (256, 512)}, rounds=9)
+library = timing.measure({"product": product}, [256, 512])
+for size in (256, 512):
+    print(f"{size}: by hand {1e3 * by_hand[size]:.2f} ms, library {1e3 * library['product', size].best:.2f} ms")
+assert 0.4 < by_hand[512] / library["product", 512].best < 2.5
+
+# %% [markdown]
+# ## Four attentions · 21 min
+#
+# Three contestants you know. The fourth is *fused* multi-head attention. It has the same weights and gives the same numbers, but it computes
+# scores, softmax and weighted means block by block, and never holds the attention map as a whole (FlashAttention, arXiv 2205.14135).
+# PyTorch has it as `scaled_dot_product_attention`:
+
+
+# %%
+class Fused(mv.MultiHeadSelfAttention):
+    def forward(self, x):
+        query, key, value = (self.split(W(x)) for W in (self.W_Q, self.W_K, self.W_V))  # [B, h, k, d_h]
+        heads = torch.nn.functional.scaled_dot_product_attention(query, key, value)  # [B, h, k, d_h]
+        return self.W_O(heads.transpose(1, 2).flatten(2))  # [B, k, d]
+
+    def split(self, x):
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # [B, h, k, d_h]
+
+
+# %% [markdown]
+# It equals explicit attention with the same weights, and the library's `FusedMultiHeadSelfAttention`:
+
+# %%
+explicit, x = mv.MultiHeadSelfAttention(d, heads), torch.randn(2, 50, d)
+for fused in (Fused(d, heads), mv.FusedMultiHeadSelfAttention(d, heads)):
+    fused.load_state_dict(explicit.state_dict())
+    torch.testing.assert_close(fused(x), explicit(x))
+print("explicit and fused attention give the same numbers")
+
+# %% [markdown]
+# Five rounds of four attentions at seven sizes, a forward pass each, with the memory besides. `timing.attentions` builds the four
+# contestants: for each $k$ a layer and an input of shape `[1, k, 64]`, called without gradients. Then, in three rounds, the same with
+# gradients, as in training.
+#
+# > **Predict.** On logarithmic axes, a power of $k$ is a straight line, and the exponent is its slope. Which slopes will the four lines have
+# > between $k = 512$ and $4096$? And will the fused form be linear?
+
+# %% tags=["nbval-ignore-output"]
+forward = timing.measure(timing.attentions(d, heads, p), [64, 128, 256, 512, 1024, 2048, 4096], memory=True)
+backward = timing.measure(timing.attentions(d, heads, p, backward=True), [128, 256, 512, 1024, 2048], rounds=3)
+
+# %% [markdown]
+# Here is the plot that the paper, this course and many others rest on:
+
+# %% tags=["nbval-ignore-output"]
+figures.show(
+    figures.times({"forward": forward, "forward and backward": backward}, fit_from=512, against="multi-head, fused"),
+    alt="Milliseconds over k on logarithmic axes: both multi-head lines are steep, Linformer and separable attention are half as steep.",
+)
+
+# %% [markdown]
+# *A point is the shortest round; its bar ends at the median. Slopes are fitted from $k = 512$ on; the number after ± says how well a straight line fits. The ring marks where a line crosses
+# fused multi-head attention.* Below some hundred tokens all lines are flat: there, calling PyTorch costs more than the arithmetic.
+#
+# What must hold on every machine, as a test. It looks only at slopes and at one ratio, never at milliseconds:
+
+# %%
+slopes = {name: forward.slope(name, smallest=512).value for name in forward.names}
+assert slopes["separable"] < 1.4 < 1.5 < slopes["multi-head, fused"]
+assert slopes["Linformer"] < 1.4 < 1.5 < slopes["multi-head, explicit"]
+print("From 512 to 4096 tokens, separable attention and Linformer grow about linearly, multi-head attention does not.")
+ratios = [forward.ratio("multi-head, fused", "separable", k) for k in (256, 1024, 4096)]
+assert 1 < ratios[0] < ratios[1] < ratios[2]
+assert ratios[2] > 8
+print("Separable attention is faster than fused attention at 256 tokens, and more than eight times faster at 4096.")
+
+# %% [markdown]
+# Your own numbers:
+
+# %% tags=["nbval-ignore-output"]
+for name in forward.names:
+    milliseconds = [f"{1e3 * seconds:8.2f}" for seconds in forward.seconds(name)]
+    print(f"{name:21}", *milliseconds, f" ms   slope {forward.slope(name, smallest=512)}")
+print("fused / separable:", [round(ratio, 1) for ratio in ratios], "at 256, 1024, 4096 tokens")
+
+# %% [markdown]
+# Two lines deserve a second look.
+#
+# *Explicit attention may climb faster than $k^2$.* Its scores are new memory in every call, 128 MiB and more at $k = 4096$: that is mistake number
+# four, now as part of the truth. The count of MACs does not contain it.
+#
+# *Separable attention may stay below 1.* At 512 tokens a part of its time is still the fixed cost of calling.
+#
+# And the crossing. Linformer takes $4kpd$ where multi-head attention takes $2k^2d$ for the pairs: by count they meet at $k = 2p = 128$. The measured ring need not lie exactly there, but it should not be
+# far away.
+
+# %%
+sizes = forward.sizes("Linformer")
+meeting = records.crossover(sizes, forward.seconds("multi-head, fused"), forward.seconds("Linformer"))
+assert 32 < meeting < 1024
+print("Counted: they meet at 128 tokens. Measured: within a factor of eight of that, somewhere from 32 to 1024.")
+
+# %% [markdown]
+# **How much were the rounds worth?** Mistake number five, with the records we have. Fit the slope of separable attention to each round alone,
+# and compare with the shortest of five. (When the machine is quiet, a single round may do. You never know whether it was.)
+
+# %% tags=["nbval-ignore-output"]
+long_sizes = [512, 1024, 2048, 4096]
+for number in range(5):
+    one_round = [forward["separable", k].seconds[number] for k in long_sizes]
+    print(f"round {number + 1} alone: slope {records.slope(long_sizes, one_round)}")
+print(f"shortest of five: slope {forward.slope('separable', smallest=512)}")
+
+# %% [markdown]
+# ## Linear memory is not linear time · 30 min
+#
+# We counted bytes at the start. The same run measured them, from what PyTorch's allocator handed out:
+
+# %% tags=["nbval-ignore-output"]
+counted = {
+    "multi-head, explicit": [cost.multi_head_bytes(k, d, heads) for k in sizes],
+    "Linformer": [cost.linformer_bytes(k, d, p, heads) for k in sizes],
+    "separable": [cost.separable_bytes(k, d) for k in sizes],
+}
+figures.show(
+    figures.memory(forward, counted),
+    alt="MiB over k on logarithmic axes: marks lie on the counted lines; explicit attention is steep, fused attention is not.",
+)
+
+# %% [markdown]
+# *Marks are measured, lines are counted; fused attention has only marks, because what it holds depends on PyTorch's block size.* The marks lie on the lines:
+
+# %%
+for name, expected in counted.items():
+    measured = [forward[name, k].peak_bytes for k in sizes]
+    assert all(abs(have / want - 1) < 0.05 for have, want in zip(measured, expected, strict=True))
+    print(f"{name}: measured memory is what was counted")
+fused_bytes = [forward["multi-head, fused", k].peak_bytes for k in (512, 1024, 2048, 4096)]
+assert records.slope((512, 1024, 2048, 4096), fused_bytes).value < 1.4 < slopes["multi-head, fused"]
+print("fused attention: memory grows about linearly with k, time does not")
+
+# %% [markdown]
+# A fused kernel saves the memory and the traffic, which is a great deal. It does not save the comparisons: all $k^2$ are still made. Separable attention does
+# not make them.
+
+# %% [markdown]
+# ## The paper's own setting · 33 min
+#
+# Figure 1 of the paper compares the units at $d = 512$ with eight heads and $p = 256$, on one core of an Intel Core i9 at 2.4 GHz. It shows the most expensive operators at
+# $k = 256$, and the latency over $k$ (the text does not say over which range). That is easy to repeat. First the operators, by PyTorch's profiler:
+#
+# > **Predict.** At $d = 512$ and $k = 256$, which takes longer in multi-head attention: the four projections or the $k \times k$ part?
+
+# %% tags=["nbval-ignore-output"]
+paper_setting = timing.attentions(d=512, heads=8, p=256)
+operators = {name: timing.breakdown(prepare(256)) for name, prepare in paper_setting.items()}
+figures.show(
+    figures.operators(operators),
+    alt="Stacked bars of operator times: aten::addmm is the longest part of all four attentions, and of separable attention nearly all.",
+)
+
+# %% [markdown]
+# *`aten::addmm` is the matrix product of a linear layer, `aten::bmm` the products of all heads at once.* The counts had said so: $2d = 1024$ is far above
+# 256, so the projections do most of the work. That they also take most of the time:
+
+# %%
+for name in ("multi-head, explicit", "separable"):
+    share = operators[name]["aten::addmm"] / sum(operators[name].values())
+    assert share > 0.5
+projections, everything = 4 * 256 * 512**2, cost.multi_head_macs(256, 512)
+print(f"By count the projections are {projections / everything:.0%} of the work of multi-head attention.")
+print("By the profiler they are more than half of the time, in multi-head and in separable attention.")
+
+# %% [markdown]
+# So at this size most of what separable attention saves comes from having fewer projections, not from avoiding $k^2$. That turns round as $k$ grows:
+
+# %% tags=["nbval-ignore-output"]
+figure_one = timing.measure(paper_setting, [64, 128, 256, 512, 1024], rounds=3)
+figures.show(
+    figures.times({"the paper's setting: d = 512, h = 8, p = 256": figure_one}, fit_from=128),
+    alt="Milliseconds over k from 64 to 1024 at d = 512: four rising lines close together at 64; the multi-head ones bend away.",
+)
+
+# %% [markdown]
+# *At $d = 512$ the lines stay close for a long way: up to $k = 2d = 1024$ the projections are the larger part of the work.* Slopes fitted from $k = 128$ on are therefore well below those of the first plot. What is called
+# "quadratic" depends on where you look.
+
+# %% [markdown]
+# ## Three times faster? · 37 min
+#
+# The paper's abstract says that MobileViTv2 runs "3.2× faster on a mobile device" than MobileViT v1. In MobileViTv2 the attention layers work on
+# $k = 256$, $64$ and $16$ tokens (for 256×256 pixels; notebook 04 shows why). How much of that network's work is quadratic, if multi-head attention
+# takes the place of separable attention?
+
+# %%
+for width in (0.5, 1.0):
+    networks = {name: mv.MobileViTv2(width, attention=name) for name in ("separable", "multi_head")}
+    for side in (256, 512):
+        counts = {name: cost.count_macs(network, 1, 3, side, side) for name, network in networks.items()}
+        grid = (side // 8, side // 16, side // 32)
+        stages = zip(grid, (128, 192, 256), (2, 4, 3), strict=True)
+        pairs = sum(layers * 4 * 2 * (n * n // 4) ** 2 * int(width * dim) for n, dim, layers in stages)
+        more, share = counts["multi_head"] / counts["separable"] - 1, pairs / counts["multi_head"]
+        print(
+            f"α = {width}, {side}×{side}: multi-head attention takes {more:4.0%} more MACs; the k² part is {share:4.0%} of all"
+        )
+
+# %% [markdown]
+# (Each layer has four groups of $k$ tokens of width $d$, so its pairs take $4 \cdot 2k^2d$. Separable attention is counted in the paper's order.) At 256×256 pixels,
+# avoiding $k^2$ cannot make a whole network three times faster *if time goes by MACs*: convolutions do most of the work, and they are the same in both. At 512×512, where all $k$
+# are four times larger, it weighs more.
+#
+# But does time go by MACs? Take the first attention layer of the network at $\alpha = 0.5$: four groups of 256 tokens, $d = 64$. For each operator, its share of the work beside its share of
+# the time:
+#
+# > **Predict.** The softmax has no multiply–accumulates at all. What share of the time does it take?
+
+# %% tags=["nbval-ignore-output"]
+layer, x = mv.MultiHeadSelfAttention(64, 4), torch.randn(1, 4, 256, 64)
+with torch.inference_mode():
+    taken = timing.breakdown(lambda: layer(x))
+work = {"aten::addmm": 4 * 4 * 256 * 64**2, "aten::bmm": 4 * 2 * 256**2 * 64}
+share_of_time = {operator: seconds / sum(taken.values()) for operator, seconds in taken.items()}
+share_of_work = {operator: work.get(operator, 0) / sum(work.values()) for operator in taken}
+for operator in list(taken)[:5]:
+    print(f"{operator:14} {share_of_work[operator]:4.0%} of the MACs, {share_of_time[operator]:4.0%} of the time")
+
+# %% [markdown]
+# It does not:
+
+# %%
+assert share_of_time["aten::addmm"] < share_of_work["aten::addmm"]
+assert share_of_time["aten::_softmax"] > 0.05
+print("The linear layers take a smaller share of the time than of the MACs; the softmax has none, and takes time.")
+
+# %% [markdown]
+# A linear layer is one large matrix product: every number that is fetched from memory is used for many multiply–accumulates. Its *arithmetic intensity* is high. The products of all heads
+# are many small ones, with rows of only $d_h = 16$ numbers, and the softmax reads and writes $4 \cdot h k^2$ numbers to do a little arithmetic on each. So the quadratic part can cost several times what its MACs say, and how much depends on
+# the device and on who wrote the operators. That is where a large factor may come from.
+#
+# Now the *controlled swap*, measured: the same network, the same widths, only the attention exchanged. The weights are random, which does not matter for the time.
+#
+# > **Predict.** Which ratio do you expect at 256×256, and at 512×512?
+
+
+# %%
+def network(attention):
+    def prepare(side):
+        model, picture = mv.MobileViTv2(0.5, attention=attention).eval(), torch.rand(1, 3, side, side)
+        return torch.inference_mode()(lambda: model(picture))
+
+    return prepare
+
+
+# %% [markdown]
+# Three networks, two sizes, three rounds:
+
+# %% tags=["nbval-ignore-output"]
+networks = {name: network(name) for name in ("separable", "multi_head", "fused_multi_head")}
+swap = timing.measure(networks, [256, 512], rounds=3)
+for name in swap.names[1:]:
+    small, large = (swap.ratio(name, "separable", side) for side in (256, 512))
+    print(f"{name:16} takes {small:.2f} times as long at 256×256, and {large:.2f} times at 512×512")
+
+# %% [markdown]
+# What we may conclude, tested again by ratios only:
+
+# %%
+gains = {(name, side): swap.ratio(name, "separable", side) for name in swap.names[1:] for side in (256, 512)}
+for name in swap.names[1:]:
+    assert gains[name, 256] < gains[name, 512]
+    assert gains[name, 512] > 1.2
+print("Exchanging only the attention, separable attention gains more at 512×512 than at 256×256,")
+print("against explicit and against fused multi-head attention.")
+
+# %% [markdown]
+# So the gain is real, and it is no constant: it grows with the resolution, and it depends on how well the *other* attention is written.
+#
+# The paper's own comparison is not this swap. Its two networks, MobileViT v1-S and MobileViTv2 at $\alpha = 1$, differ in their attention, and also in their convolutions, widths, skip connections and training recipe.
+# And what did others measure with just those pairs of networks? This table is in the library, each row with its source:
+
+# %%
+rows = published("v2_against_v1")
+speedups = [r["v2_value"] / r["v1_value"] if r["unit"] == "img/s" else r["v1_value"] / r["v2_value"] for r in rows]
+for phone in (True, False):
+    some = [ratio for row, ratio in zip(rows, speedups, strict=True) if (row["device"] == "iPhone 12") == phone]
+    where = "on the paper's iPhone 12" if phone else "everywhere else"
+    print(
+        f"{where}: {len(some)} comparisons, {min(some):.2f} to {max(some):.2f} times faster, median {statistics.median(some):.2f}"
+    )
+
+# %% [markdown]
+# Every comparison as a mark:
+
+# %%
+figures.show(
+    figures.speed_ratios(rows, speedups),
+    alt="Speed of v2 over v1 by device: two marks near 3 on an iPhone 12; all others lie between 0.78 and 1.98, many below 1.",
+)
+
+# %% [markdown]
+# *Each mark is one published comparison of a MobileViTv2 with the v1 model of about its accuracy, at 256×256 pixels. The factor of three stands alone.* It was measured on one phone, with Core ML
+# in 2022, where batch products of matrices and softmaxes may have been slow. We cannot repeat that here, and do not doubt it. It
+# is a fact about a device and its software as much as about the attention.
+#
+# How to read a claim of speed, then: *against what, at which size, on which device, written how well?* You decide whether "three times faster" is a fair summary of this figure.
+
+# %% [markdown]
+# ## On a graphics card · 45 min
+#
+# The same four attentions on a GPU, if PyTorch finds one. There a call returns before the work is done, so the clock must be the
+# card's own: `timing.measure` records two *events* on the card and waits for the second. No GPU was at hand when this course was made,
+# so there are no stored measurements to show.
+
+# %% tags=["nbval-ignore-output"]
+if torch.cuda.is_available():
+    try:
+        gpu = timing.measure(timing.attentions(device="cuda"), [2**n for n in range(8, 18)], device="cuda", memory=True)
+    except timing.MeasurementError as error:  # explicit attention runs out of memory first
+        print(error)
+        gpu = error.timings
+    gpu.save("gpu_timings.json")
+    print({name: str(gpu.slope(name, smallest=4096)) for name in gpu.names if gpu.sizes(name)[-1] > 4096})
+else:
+    print("PyTorch finds no CUDA GPU here: there is nothing to measure in this section.")
+
+# %% [markdown]
+# From a terminal, `python -m mvit2_lib.timing gpu.json --device cuda --largest 1048576` goes up to a million tokens, leaves out what no longer fits, and writes the records to a file. `records.Timings.load("gpu.json")`
+# and `figures.quadratic_vs_linear` draw them.
+
+# %% [markdown]
+# ## A million tokens · 47 min
+#
+# Attention over every pixel of a picture of 1000 × 1000 pixels has $k = 10^6$. Count:
+
+# %%
+million = 10**6
+for name, held, macs in (
+    ("multi-head, explicit", cost.multi_head_bytes(million, d, heads), cost.multi_head_macs(million, d)),
+    ("separable", cost.separable_bytes(million, d), cost.separable_macs(million, d, form="executed")),
+):
+    print(f"{name:20} {held / 1e9:11,.2f} gigabytes {macs / 1e9:11,.1f} billion MACs")
+
+# %% [markdown]
+# No single machine holds the first map. The fused form would not need to. How long would it take here, if its line went on as it does from 512 to 4096? And separable attention?
+
+# %% tags=["nbval-ignore-output"]
+for name in ("multi-head, fused", "separable"):
+    exponent, known = forward.slope(name, smallest=512).value, forward[name, 4096].best
+    print(
+        f"{name:18} at a million tokens: about {known * (million / 4096) ** exponent:8.1f} seconds a layer, if the line stays straight"
+    )
+
+# %% [markdown]
+# *If.* A line is a summary of what was measured, not a law. Beyond it, something new may happen: the tokens no longer fit into the processor's caches, and later not into the memory of one device. Take separable attention up to
+# $2^{18} = 262\,144$ tokens, 64 MiB of them:
+#
+# > **Predict.** If time were linear, the time *per token* would stay the same. Does it?
+
+# %% tags=["nbval-ignore-output"]
+further = timing.measure({"separable": timing.attentions(d)["separable"]}, [2**n for n in range(8, 19, 2)], rounds=3)
+for k in further.sizes("separable"):
+    print(f"{k:8} tokens: {1e9 * further['separable', k].best / k:6.0f} nanoseconds a token")
+
+# %% [markdown]
+# At the left the fixed cost of a call is shared by few tokens. At the right every token has to be fetched from memory, and the results go into new memory once more. In between it is cheapest. The number of operations is linear throughout; the time is not quite.
+
+# %% [markdown]
+# ## Exercises · 50 min
+#
+# Fill in each stub and run its cell. The check prints one line, and names the likely mistake if there is one.
+
+# %% [markdown]
+# ### 3.1 · Bytes of scores ★ · 2 min
+#
+# How many bytes do the scores of explicit multi-head attention take while the softmax runs, for $k$ tokens and some heads, if one number has
+# `width` bytes? (Only the scores; before and after the softmax together.)
+#
+# <details><summary>Hint</summary>
+#
+# Compare with the table at the start. What is left without the two tensors as large as $x$?
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def score_bytes(k, heads, width):
+    ### BEGIN SOLUTION
+    return width * 2 * heads * k**2
+    ### END SOLUTION
+
+
+checks.score_bytes(score_bytes)
+
+# %% [markdown]
+# ### 3.2 · Fit a slope ★★ · 5 min
+#
+# `sizes` and `seconds` are tensors of the same length. Return the exponent of the power law that fits them best: the slope of the least-squares line
+# through their logarithms, as a tensor with a single number.
+#
+# <details><summary>Hint</summary>
+#
+# Subtract from each logarithm the mean of its kind: `u` for the sizes, `v` for the times. The slope is the sum of all `u * v` over the
+# sum of all `u * u`.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def log_log_slope(sizes, seconds):
+    ### BEGIN SOLUTION
+    u, v = sizes.log2() - sizes.log2().mean(), seconds.log2() - seconds.log2().mean()
+    return (u * v).sum() / (u * u).sum()
+    ### END SOLUTION
+
+
+checks.log_log_slope(log_log_slope)
+
+# %% [markdown]
+# ### 3.3 · From one size to another ★ · 2 min
+#
+# A layer takes `known_seconds` at `known_k` tokens, and its line has the slope `exponent`. How many seconds at $k$ tokens?
+#
+# <details><summary>Hint</summary>
+#
+# At twice the tokens and exponent 2 it takes four times as long.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def predicted_seconds(k, known_k, known_seconds, exponent):
+    ### BEGIN SOLUTION
+    return known_seconds * (k / known_k) ** exponent
+    ### END SOLUTION
+
+
+checks.predicted_seconds(predicted_seconds)
+
+# %% [markdown]
+# ### 3.4 · Another width ★★ · 4 min
+#
+# At which $k$ does multi-head attention take `ratio` times the multiply–accumulates of separable attention in the paper's order, for tokens of
+# width $d$? It need not be a whole number. Then ask your function: how much later does a wider layer reach the same ratio?
+#
+# <details><summary>Hint</summary>
+#
+# $4kd^2 + 2k^2d = r\,(3kd^2 + kd)$, and every term has a $k$ and a $d$ to give away.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def ratio_reached(d, ratio):
+    ### BEGIN SOLUTION
+    return (ratio * (3 * d + 1) - 4 * d) / 2
+    ### END SOLUTION
+
+
+checks.ratio_reached(ratio_reached)
+
+# %% [markdown]
+# ### 3.5 · A ratio that survives a busy machine ★★ · 3 min
+#
+# `slow` and `fast` hold the seconds of two contestants in the same rounds. Return how many times longer `slow` takes, so that neither one
+# bad round nor a machine that becomes slower half-way can spoil it. Return a tensor with a single number.
+#
+# <details><summary>Hint</summary>
+#
+# Within one round both had the same conditions. Which summary ignores a bad round?
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def speedup(slow, fast):
+    ### BEGIN SOLUTION
+    return (slow / fast).median()
+    ### END SOLUTION
+
+
+checks.speedup(speedup)
+
+# %% [markdown]
+# ### 3.6 · Find the flaws in this benchmark ★★★ · 8 min
+#
+# ```python
+# def benchmark(work, clock, synchronize, set_threads):
+#     start = clock()
+#     work()
+#     return clock() - start
+# ```
+#
+# It has four flaws. Mend them all. The check runs your benchmark on make-believe machines, each with one kind of trouble, and names every flaw
+# that is left. `work()` does the work once, or, on a graphics card, orders it. `synchronize()` waits until all ordered work is done. `clock()` is the time in
+# seconds, and `set_threads(n)` sets the number of threads. Return the seconds that one call takes.
+#
+# <details><summary>Hint</summary>
+#
+# Go down the list under *A protocol*, and add what a graphics card needs.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def benchmark(work, clock, synchronize, set_threads):
+    ### BEGIN SOLUTION
+    def once():
+        start = clock()
+        work()
+        synchronize()
+        return clock() - start
+
+    set_threads(1)
+    once()
+    return min(once() for _ in range(10))
+    ### END SOLUTION
+
+
+checks.benchmark(benchmark)
+
+# %% [markdown]
+# ## What you now know
+#
+# 1. You can *count* MACs and bytes as functions of $k$, exactly, before anything runs.
+# 2. You *recognise* five ways to be wrong: the first call, the mean, the threads, the allocator, a single round.
+# 3. You *measured* growth by a protocol, and its verdicts are slopes and ratios, not milliseconds.
+# 4. You can *separate* memory from time: fused attention is linear in the one and quadratic in the other.
+# 5. You can *judge* "three times faster": against what, at which size, on which device, written how well.
+#
+# **References**
+#
+# - S. Mehta and M. Rastegari, *Separable Self-attention for Mobile Vision Transformers*, arXiv 2206.02680: Fig. 1, Tables 1 and 2.
+# - T. Dao et al., *FlashAttention: Fast and Memory-Efficient Exact Attention with IO-Awareness*, arXiv 2205.14135.
+# - S. Wang et al., *Linformer: Self-Attention with Linear Complexity*, arXiv 2006.04768.
+# - Published speeds: the paper's Tables 1 and 2; Y. Yun and Y. Ro, *SHViT*, arXiv 2401.16456;
+#   [EdgeTransformerBench](https://github.com/YingkunZhou/EdgeTransformerBench); [timm's results](https://github.com/huggingface/pytorch-image-models/tree/main/results).

@@ -1,7 +1,7 @@
 """Does the timing notebook ever fail for no reason? Run it again and again, on an idle and on a busy machine.
 
-`python tests/false_alarms.py --idle 20 --busy 20` runs notebook 03 under strict nbval that often, the second time with a
-process that keeps every core busy. It prints how each run ended and exits with 1 if any of them failed.
+`python tests/false_alarms.py --idle 20 --busy 20` runs notebook 03 under strict nbval that often, the second time with
+processes that keep every core busy. It prints how the runs ended and exits with 1 if any of them failed.
 """
 
 import argparse

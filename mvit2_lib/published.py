@@ -9,7 +9,17 @@ def published(name: str) -> list[dict[str, str | float]]:
 
     Parameters
     ----------
-    name : {"v2_against_v1"}
+    name : {"cvnets_names", "imagenet", "totals", "v2_against_v1"}
+        "cvnets_names": the names and shapes of the tensors in Apple's checkpoint of ml-cvnets at α = 0.5, in its order.
+
+        "imagenet": accuracy and cost on ImageNet-1k as the MobileViTv2 paper prints them: `top1` in per cent,
+        `parameters_m` in millions, `gmacs` in billions of multiply–accumulates (the paper's "FLOPs"), `pixels` a side,
+        `iphone12_ms` for one picture and `v100_images_s` in batches of 128. Empty is what the source does not say;
+        `note` corrects slips.
+
+        "totals": parameters and multiply–accumulates of each width of MobileViTv2, from the paper's Table 6, and as
+        timm counted them.
+
         "v2_against_v1": speed of MobileViT v1 and v2 models of about the same accuracy, side by side on the same
         device, for 256×256 pictures. `v1` and `v2` name the models; `v1_value` and `v2_value` are in the `unit`, "ms"
         for one picture or "img/s". `place` says where in the source a row stands. `batch` is empty where the source
@@ -27,7 +37,7 @@ def published(name: str) -> list[dict[str, str | float]]:
 
     Notes
     -----
-    Built in notebook 03.
+    Built in notebook 03; notebook 05 uses the other tables.
     """
     folder = files("mvit2_lib") / "assets" / "published"
     tables = sorted(path.name.removesuffix(".csv") for path in folder.iterdir())

@@ -1,6 +1,5 @@
 """Checkpoints of four layouts load; damaged, foreign and unsafe ones are refused, and the model stays as it was."""
 
-import json
 import pickle
 from pathlib import Path
 
@@ -12,8 +11,12 @@ from torch.testing import assert_close
 
 import mvit2_lib as mv
 from mvit2_lib.checkpoints import checkpoint_layout, convert_state_dict
+from mvit2_lib.published import published
 
-CVNETS_SHAPES = json.loads(Path(__file__).with_name("cvnets_mobilevitv2_050_shapes.json").read_text())
+CVNETS_SHAPES = {
+    row["name"]: [int(size) for size in row["shape"].strip("()").split("×") if size]
+    for row in published("cvnets_names")
+}
 TINY = {"width_multiplier": 0.25, "num_classes": 3}
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from mvit2_lib import checks
 from mvit2_lib.checks.exercise import Exercise
+from mvit2_lib.model import make_divisible
 
 SOURCES = sorted((Path(__file__).parents[1] / "notebooks" / "source").glob("*.py"))
 
@@ -25,7 +26,7 @@ def solutions():
         for cell in jupytext.read(source).cells:
             if "exercise" in cell.metadata.get("tags", []):
                 code, name, argument = re.fullmatch(r"(.*)\nchecks\.(\w+)\((\w+)\)", cell.source, re.DOTALL).groups()
-                namespace = {"torch": torch, "F": F, "nn": nn}
+                namespace = {"torch": torch, "F": F, "nn": nn, "make_divisible": make_divisible}
                 exec(code, namespace)
                 found[name] = namespace[argument]
     return found
@@ -37,7 +38,7 @@ EXERCISES = {name: check for name, check in vars(checks).items() if isinstance(c
 
 # Two correct solutions each, written in another way than the notebook's; and wrong ones as a learner might write them,
 # each with a word of the remark that it must get.
-ATTEMPTS = [importlib.import_module(f"attempts.notebook_{number:02}") for number in (1, 2, 3)]
+ATTEMPTS = [importlib.import_module(f"attempts.notebook_{number:02}") for number in range(1, 6)]
 OTHERWISE_WRITTEN = {name: right for module in ATTEMPTS for name, right in module.RIGHT.items()}
 MUTANTS = {name: wrong for module in ATTEMPTS for name, wrong in module.WRONG.items()}
 

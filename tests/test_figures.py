@@ -53,8 +53,10 @@ FIGURES = {
     "prediction": lambda: figures.prediction(np.eye(5), ["one", "two", "three"], torch.tensor([0.2, 0.7, 0.1])),
     "course_picture": figures.course_picture,
     "quadratic_vs_linear": lambda: figures.quadratic_vs_linear(made_up_timings()),
-    "operators": lambda: figures.operators({"one layer": {"mm": 0.002, "add": 0.001}, "another": {"mm": 0.003}}),
-    "repetitions": lambda: figures.repetitions([0.002, 0.001, 0.009]),
+    "operators": lambda: figures.operators(
+        {"one layer": {"mm": 0.002, "add": 0.001}, "another": {"mm": 0.003}}, "a machine"
+    ),
+    "repetitions": lambda: figures.repetitions([0.002, 0.001, 0.009], "a machine"),
 }
 
 
@@ -103,7 +105,7 @@ def test_a_timing_figure_draws_the_shortest_rounds_and_names_slopes_crossing_and
 
 
 def test_small_operators_are_drawn_as_the_rest():
-    figure = figures.operators({"layer": {"mm": 0.090, "add": 0.009, "view": 0.001}}, least=0.05)
+    figure = figures.operators({"layer": {"mm": 0.090, "add": 0.009, "view": 0.001}}, "a machine", least=0.05)
     widths = {container.get_label(): container[0].get_width() for container in figure.axes[0].containers}
     assert widths == pytest.approx({"mm": 90, "add": 9, "the rest": 1})
 

@@ -10,25 +10,48 @@ from .notebook_02 import (
     twice_as_much,
 )
 from .notebook_03 import benchmark, log_log_slope, predicted_seconds, ratio_reached, score_bytes, speedup
+from .notebook_04 import block_macs, extra_macs, fold_patches, group_norm_1, groups_by_position, unfold_patches
+from .notebook_05 import (
+    feature_maps,
+    macs_at,
+    parameters_with_classes,
+    round_channels,
+    table_of_channels,
+    token_counts,
+)
 from .ready import machine
+from .referees import referee
 
 __all__ = [
     "attention_weights",
     "benchmark",
+    "block_macs",
     "context_scores",
     "context_vector",
     "cross_attention",
     "cross_attention_macs",
+    "extra_macs",
+    "feature_maps",
+    "fold_patches",
     "gate_and_mix",
+    "group_norm_1",
+    "groups_by_position",
     "log_log_slope",
     "machine",
+    "macs_at",
     "merge_heads",
+    "parameters_with_classes",
     "pooled_context_vector",
     "predicted_seconds",
     "ratio_reached",
+    "referee",
+    "round_channels",
     "score_bytes",
     "separable_cross_attention",
     "speedup",
     "stable_softmax",
+    "table_of_channels",
+    "token_counts",
     "twice_as_much",
+    "unfold_patches",
 ]

@@ -1,6 +1,6 @@
 """The frame of every exercise's check: call the learner's function, compare, and name the likely mistake."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -79,10 +79,12 @@ def _same(one, other) -> bool:
         return one.shape == other.shape and torch.allclose(one.double(), other.double(), 1e-4, 1e-5, equal_nan=True)
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
         return bool(abs(one - other) <= 1e-6 * abs(other))
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and _all_same(one, other)
     return type(one) is type(other) and one == other
 
 
-def _all_same(some: list, others: list) -> bool:
+def _all_same(some: Sequence, others: Sequence) -> bool:
     return all(map(_same, some, others))
 
 
@@ -92,7 +94,13 @@ def _difference(outcome, wanted) -> str:
         return ""
     if isinstance(outcome, Exception):
         return f"it raised {type(outcome).__name__}: {str(outcome).partition(chr(10))[0] or 'without a message'}"
-    if isinstance(outcome, Tensor) != isinstance(wanted, Tensor) or isinstance(outcome, str):
+    several = isinstance(wanted, (list, tuple))
+    if several and isinstance(outcome, (list, tuple)):
+        if len(outcome) != len(wanted):
+            return f"it returned {len(outcome)} things, but {len(wanted)} are wanted"
+        place = next(i for i, (one, other) in enumerate(zip(outcome, wanted, strict=True)) if not _same(one, other))
+        return f"number {place + 1} is wrong: {_difference(outcome[place], wanted[place])}"
+    if several or isinstance(outcome, Tensor) != isinstance(wanted, Tensor) or isinstance(outcome, str):
         return f"it returned a {type(outcome).__name__}, but a {type(wanted).__name__} is wanted"
     if not isinstance(wanted, Tensor):
         return f"it returned {outcome}, but {wanted} is wanted"

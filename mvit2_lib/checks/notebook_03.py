@@ -85,6 +85,7 @@ ratio_reached = Exercise(
         "the ratio is on the wrong side: multi-head attention takes more": lambda d, r: (
             (3 * d + 1 - 4 * d * r) / (2 * r)
         ),
+        "that is for the form that pools first; the paper's order is meant": lambda d, r: float(r * (d + 1) - 2 * d),
         "this is k times d; divide by the width": lambda d, r: d * (r * (3 * d + 1) - 4 * d) / 2,
     },
 )
@@ -108,7 +109,8 @@ speedup = Exercise(
             s.min() / f.min()
         ),
         "one bad round moves a mean as far as it likes; take the median of the ratios": lambda s, f: (s / f).mean(),
-        "this is the best of the ratios; the median is the typical one": lambda s, f: (s / f).max(),
+        "this is the largest of the ratios; the median is the typical one": lambda s, f: (s / f).max(),
+        "this is the smallest of the ratios; the median is the typical one": lambda s, f: (s / f).min(),
         "these are the ratios of all rounds; return their median": lambda s, f: s / f,
     },
 )
@@ -207,6 +209,6 @@ benchmark = Benchmark(
         "the first call is slower than all others: warm up before the clock starts": lambda: _Machine(cold=True),
         "the clock is read before the work is done: synchronize first": lambda: _Machine(lazy=True),
         "one disturbed round is enough to spoil it: take the shortest of several": lambda: _Machine(noisy=True),
-        "the number of threads is left to chance: set it to one": lambda: _Machine(crowded=True),
+        "the number of threads is not one: set it before the work begins": lambda: _Machine(crowded=True),
     },
 )

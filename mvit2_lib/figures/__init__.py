@@ -1,7 +1,8 @@
 """Every picture of the course: one palette, PNG on white, and no picture without a text that says what it shows."""
 
+from .architecture import architecture, block_steps, blocks, index_image, panels, receptive_fields, stage_costs
 from .canvas import PALETTE, STYLE, png, save, show
-from .charts import lines, runs, spread
+from .charts import accuracy, lines, residuals, runs, spread
 from .drawings import multi_head_unit, separable_unit
 from .pictures import (
     attention_map,
@@ -18,20 +19,28 @@ from .timings import memory, operators, quadratic_vs_linear, repetitions, speed_
 __all__ = [
     "PALETTE",
     "STYLE",
+    "accuracy",
+    "architecture",
     "attention_map",
     "attention_over_picture",
     "attention_pair",
+    "block_steps",
+    "blocks",
     "course_picture",
     "implied_maps",
+    "index_image",
     "lines",
     "memory",
     "multi_head_unit",
     "operators",
+    "panels",
     "picture",
     "png",
     "prediction",
     "quadratic_vs_linear",
+    "receptive_fields",
     "repetitions",
+    "residuals",
     "runs",
     "save",
     "scores_over_picture",
@@ -39,5 +48,6 @@ __all__ = [
     "show",
     "speed_ratios",
     "spread",
+    "stage_costs",
     "times",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from .canvas import MAGENTA, STYLE
+from .canvas import BLUE, MAGENTA, NAVY, PALETTE, STYLE
 
 
 def lines(x: Sequence[float], series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, log_y=False) -> Figure:
@@ -59,4 +59,38 @@ def runs(series: Mapping[str, Sequence[float]], xlabel: str, chance: float) -> F
         axes.set_yticks(range(len(series)), series)
         axes.set(xlabel=xlabel, xlim=(0, 1.03), ylim=(len(series) - 0.5, -0.8))
         axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def accuracy(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], ylabel: str) -> Figure:
+    """Draw families of models as points `(cost, accuracy)`, a panel for each kind of cost, on a logarithmic axis."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.2 * len(panels), 4.2), layout="constrained")
+        row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (xlabel, families) in zip(row, panels.items(), strict=True):
+            colors, markers = [MAGENTA, NAVY, *PALETTE[2:], "#777777", "#333333"], "so^DvPX*"
+            for number, (family, points) in enumerate(families.items()):
+                joined = {"linestyle": "-" if number < 2 else "", "linewidth": 1}
+                axes.plot(
+                    *zip(*points, strict=True), color=colors[number], marker=markers[number], label=family, **joined
+                )
+            axes.set(xlabel=xlabel, xscale="log")
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.grid(alpha=0.3)
+        row[0].set_ylabel(ylabel)
+        row[-1].legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def residuals(x: Sequence[float], series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str) -> Figure:
+    """Draw how far some counts are from published ones, for each `x`, with a band in which rounding explains it."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.2, 3.4), layout="constrained")
+        axes = figure.subplots()
+        axes.axhspan(-0.005, 0.005, color=BLUE, alpha=0.25, linewidth=0, label="what rounding to two digits explains")
+        for name, values in series.items():
+            axes.plot(x, values, label=name)
+        axes.set(xlabel=xlabel, ylabel=ylabel, xticks=x)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
     return figure

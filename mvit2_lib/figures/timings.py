@@ -33,7 +33,7 @@ def times(panels: Mapping[str, Timings], fit_from: int = 512, against: str | Non
             _draw_times(place, timings, fit_from, against)
             place.set_title(title)
         axes[0].set_ylabel("milliseconds")
-        _sign(figure, *panels.values())
+        _sign(figure, *(timings.machine for timings in panels.values()))
     return figure
 
 
@@ -46,7 +46,7 @@ def quadratic_vs_linear(timings: Timings, fit_from: int = 512) -> Figure:
         left.set(title="time of one forward pass", ylabel="milliseconds")
         _draw_memory(right, timings)
         right.set(title="most memory held at once", ylabel="MiB")
-        _sign(figure, timings)
+        _sign(figure, timings.machine)
     return figure
 
 
@@ -57,10 +57,11 @@ def memory(timings: Timings, counted: Mapping[str, Sequence[float]]) -> Figure:
         axes = figure.subplots()
         _draw_memory(axes, timings, counted)
         axes.set_ylabel("MiB")
+        _sign(figure, timings.machine)
     return figure
 
 
-def repetitions(seconds: Sequence[float]) -> Figure:
+def repetitions(seconds: Sequence[float], machine: str) -> Figure:
     """Draw how long each of many equal calls took, in their order, with the shortest, the median and the mean."""
     milliseconds = 1e3 * np.asarray(seconds)
     with mpl.rc_context(STYLE):
@@ -77,10 +78,11 @@ def repetitions(seconds: Sequence[float]) -> Figure:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:.2g}")
         axes.legend(loc="upper right")
+        _sign(figure, machine)
     return figure
 
 
-def operators(breakdowns: Mapping[str, Mapping[str, float]], least: float = 0.02) -> Figure:
+def operators(breakdowns: Mapping[str, Mapping[str, float]], machine: str, least: float = 0.02) -> Figure:
     """Draw the seconds of the operators of each named layer as stacked bars; those below a share of `least` in grey."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.6, 0.9 + 0.55 * len(breakdowns)), layout="constrained")
@@ -111,6 +113,7 @@ def operators(breakdowns: Mapping[str, Mapping[str, float]], least: float = 0.02
         axes.set_xlabel("milliseconds in one forward pass")
         handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
         axes.legend(handles.values(), handles, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+        _sign(figure, machine)
     return figure
 
 
@@ -133,7 +136,7 @@ def speed_ratios(rows: Sequence[Mapping], ratios: Sequence[float]) -> Figure:
         axes.minorticks_off()
         axes.invert_yaxis()
         axes.grid(axis="x", alpha=0.3)
-        axes.legend(loc="lower right", fontsize=8)
+        axes.legend(loc="center right", fontsize=8)
     return figure
 
 
@@ -199,6 +202,5 @@ def _look(timings: Timings, name: str) -> Mapping[str, str]:
     return LOOKS.get(name, others[timings.names.index(name) % len(others)])
 
 
-def _sign(figure: Figure, *runs: Timings) -> None:
-    machines = dict.fromkeys(timings.machine for timings in runs)
-    figure.supxlabel("measured on " + "; ".join(machines), size=8, color="#555555")
+def _sign(figure: Figure, *machines: str) -> None:
+    figure.supxlabel("measured on " + "; ".join(dict.fromkeys(machines)), size=8, color="#555555")

@@ -202,8 +202,8 @@ for k in (16, 256, 1024):
 # | [01 · Multi-head attention](01_multi_head_attention.ipynb) | the classic attention, made famous by the Transformer networks, from one dot product | 60 |
 # | [02 · Separable attention](02_separable_attention.ipynb) | one question for all tokens: what it saves, and what it gives up | 60 |
 # | [03 · O(k²) against O(k)](03_quadratic_vs_linear.ipynb) | count, predict, measure: a timing plot you can trust | 75 |
-# | 04 · The MobileViTv2 block | why each piece is there, and proof that it does what it says | 60 |
-# | 05 · The model | the whole network from one table, correct to the last parameter | 45 |
+# | [04 · The MobileViTv2 block](04_mobilevitv2_block.ipynb) | why each piece is there, and proof that it does what it says | 70 |
+# | [05 · The model](05_mobilevitv2_model.ipynb) | the whole network from one table, correct to the last parameter | 60 |
 # | 06 · Pretrained weights | Apple's weights in the model you wrote, on a real picture | 45 |
 # | 07 · Training | train it, and compare three kinds of attention fairly | 60 |
 #

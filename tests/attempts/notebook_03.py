@@ -125,6 +125,7 @@ WRONG = {
         (lambda d, r: r * (3 * d + 1) - 4 * d, "divide by two"),
         (lambda d, r: (3 * d + 1 - 4 * d) / 2, "where they take the same"),
         (lambda d, r: ((3 * d + 1) / r - 4 * d) / 2, "wrong side"),
+        (lambda d, r: (r * (2 * d**2 + 2 * d) - 4 * d**2) / (2 * d), "pools first"),
         (lambda d, r: 2 * d, "is wanted"),
     ],
     "speedup": [
@@ -134,7 +135,8 @@ WRONG = {
         (lambda slow, fast: slow.min() / fast.min(), "shortest rounds"),
         (lambda slow, fast: (slow / fast).mean(), "one bad round"),
         (lambda slow, fast: slow / fast, "return their median"),
-        (lambda slow, fast: (slow / fast).max(), "best of the ratios"),
+        (lambda slow, fast: (slow / fast).max(), "largest of the ratios"),
+        (lambda slow, fast: (slow / fast).min(), "smallest of the ratios"),
     ],
     "benchmark": [
         (flawed(warm_up=False, rounds=1), "warm up before the clock starts"),
@@ -142,14 +144,14 @@ WRONG = {
         (flawed(rounds=1), "shortest of several"),
         (flawed(summary=statistics.mean), "shortest of several"),
         (flawed(summary=statistics.median), "shortest of several"),
-        (flawed(threads=None), "left to chance"),
-        (flawed(threads=2), "left to chance"),
+        (flawed(threads=None), "threads is not one"),
+        (flawed(threads=2), "threads is not one"),
         (undivided, "even on a machine without noise"),
         (
             flawed(warm_up=False, synchronized=False, rounds=1, threads=None),
             "warm up before the clock starts; the clock is read before the work is done: synchronize first; "
             "one disturbed round is enough to spoil it: take the shortest of several; "
-            "the number of threads is left to chance: set it to one",
+            "the number of threads is not one: set it before the work begins",
         ),
     ],
 }

@@ -63,22 +63,31 @@ def runs(series: Mapping[str, Sequence[float]], xlabel: str, chance: float) -> F
 
 
 def accuracy(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], ylabel: str) -> Figure:
-    """Draw families of models as points `(cost, accuracy)`, a panel for each kind of cost, on a logarithmic axis."""
+    """Draw families of models as points `(cost, accuracy)`, a panel for each kind of cost, on a logarithmic axis.
+
+    The points of the first two families are joined.
+    """
+    every = list(dict.fromkeys(family for families in panels.values() for family in families))
+    looks = dict(
+        zip(every, zip([MAGENTA, NAVY, *PALETTE[2:], "#777777", "#333333"], "so^DvPX*", strict=False), strict=False)
+    )
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.2 * len(panels), 4.2), layout="constrained")
+        figure = Figure(figsize=(3.9 * len(panels), 4.2), layout="constrained")
         row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, (xlabel, families) in zip(row, panels.items(), strict=True):
-            colors, markers = [MAGENTA, NAVY, *PALETTE[2:], "#777777", "#333333"], "so^DvPX*"
-            for number, (family, points) in enumerate(families.items()):
-                joined = {"linestyle": "-" if number < 2 else "", "linewidth": 1}
-                axes.plot(
-                    *zip(*points, strict=True), color=colors[number], marker=markers[number], label=family, **joined
-                )
+            for family, points in families.items():
+                color, marker = looks[family]
+                line = "-" if family in every[:2] else ""
+                axes.plot(*zip(*points, strict=True), color=color, marker=marker, linestyle=line, label=family)
             axes.set(xlabel=xlabel, xscale="log")
             axes.xaxis.set_major_formatter("{x:g}")
-            axes.grid(alpha=0.3)
+            axes.xaxis.set_minor_formatter("")
+            axes.grid(alpha=0.3, which="both")
         row[0].set_ylabel(ylabel)
-        row[-1].legend(fontsize=8, loc="lower right")
+        handles = {
+            label: handle for axes in row for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, fontsize=9)
     return figure
 
 

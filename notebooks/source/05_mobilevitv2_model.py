@@ -278,7 +278,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *The same profile as before at more than thirty times the work: width and size scale everything, and change the shape of nothing.* With a running kernel, move the sliders:
+# *Almost the same profile as before, at more than thirty times the work; only the classifier's share of the parameters has shrunk.* With a running kernel, move the sliders:
 
 # %% tags=["nbval-ignore-output"]
 import ipywidgets
@@ -311,7 +311,7 @@ for row in table:
         print(f"{row['model']:16} {row['parameters_m']:5} M parameters {row['gmacs']:4} G MACs   top-1 {row['top1']} %")
 
 # %% [markdown]
-# > **Predict.** Against *parameters*, MobileViTv2 lies above most of its neighbours in such a plot. Will it do so against *multiply–accumulates*?
+# > **Predict.** Against which of three costs will MobileViTv2 look best: parameters, multiply–accumulates, or milliseconds on the paper's phone?
 
 
 # %%
@@ -330,12 +330,12 @@ def points(key):
 costs = {"million parameters": "parameters_m", "billion MACs": "gmacs", "ms on an iPhone 12": "iphone12_ms"}
 figures.show(
     figures.accuracy({name: points(key) for name, key in costs.items()}, "top-1 accuracy, %"),
-    alt="Top-1 accuracy over parameters, MACs and iPhone milliseconds: MobileViTv2 leads in the first, EfficientNet in the others.",
+    alt="Top-1 accuracy over three costs: MobileViT v1 and v2 lie together over parameters and MACs, far apart in iPhone time.",
 )
 
 # %% [markdown]
-# *The same models, three times. Which of them looks best depends on what you count.* Against parameters MobileViTv2 is ahead of nearly everything shown. Against multiply–accumulates, EfficientNet and Mobile-Former lie far to the left. In milliseconds on an iPhone 12, EfficientNet-b0 and ConvNeXt-T are on
-# or above its line; the paper says so itself of ConvNeXt.
+# *The same models, three times. Which of them looks best depends on what you count.* Against parameters, both MobileViTs are ahead of nearly everything shown. Against multiply–accumulates, EfficientNet and Mobile-Former lie to the left of them. In both panels v2 lies on v1's line; only in milliseconds on an iPhone 12 is it far
+# ahead. There, EfficientNet-b0 and ConvNeXt-T are on or above its line; the paper says so itself of ConvNeXt.
 #
 # Three more reasons for care: the models were trained by different recipes, at different sizes (224 to 288 pixels), and these are the rows that one paper chose to show. In the step from v1 to v2 the recipe changed as well as the network.
 

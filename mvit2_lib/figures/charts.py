@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
+import matplotlib.ticker
 from matplotlib.figure import Figure
 
 from .canvas import BLUE, MAGENTA, NAVY, PALETTE, STYLE
@@ -81,6 +82,7 @@ def accuracy(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], 
                 axes.plot(*zip(*points, strict=True), color=color, marker=marker, linestyle=line, label=family)
             axes.set(xlabel=xlabel, xscale="log")
             axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_minor_formatter("")
             axes.grid(alpha=0.3, which="both")
         row[0].set_ylabel(ylabel)

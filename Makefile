@@ -22,8 +22,9 @@ false-alarms: .venv/tests-are-installed    ## run the timing notebook three time
 notebooks: .venv/tests-are-installed    ## regenerate and execute the notebooks, and redraw figures/
 	$(BIN)/python notebooks/build.py
 
-timings: .venv/course-is-installed    ## measure the timing figure again, on this machine
+timings: .venv/tests-are-installed    ## measure the timing figure again, on this machine, and redraw it
 	OMP_NUM_THREADS=1 $(BIN)/python -m mvit2_lib.timing figures/quadratic_vs_linear.json
+	$(BIN)/python notebooks/build.py --figures
 
 digits: .venv/tests-are-installed    ## train the shipped digit model again (about two minutes)
 	$(BIN)/python -m mvit2_lib.training

@@ -65,6 +65,8 @@ class FusedMultiHeadSelfAttention(MultiHeadSelfAttention):
     (Algorithm 1 of arXiv 2205.14135). Every pair of tokens is still compared: the memory grows with `k`, the work
     with `k²`.
 
+    In training with dropout, PyTorch has no such form on the CPU, and holds the map after all.
+
     Parameters
     ----------
     dim, num_heads, dropout

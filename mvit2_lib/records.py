@@ -27,13 +27,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Timings:
-    """All measurements of a run, with the machine they were made on.
+    """All measurements of a run, with the machine they were made on, and a title that says what was measured.
 
     Built in notebook 03.
     """
 
     machine: str
     measurements: tuple[Measurement, ...]
+    title: str = ""
 
     def __getitem__(self, key: tuple[str, int]) -> Measurement:
         for measurement in self.measurements:
@@ -48,6 +49,8 @@ class Timings:
 
     def sizes(self, name: str) -> list[int]:
         """The sizes at which a contestant was measured, growing."""
+        if name not in self.names:
+            raise KeyError(f"there is no measurement of {name!r}: choose one of {', '.join(map(repr, self.names))}")
         return [measurement.size for measurement in self.measurements if measurement.name == name]
 
     def seconds(self, name: str, sizes: Sequence[int] | None = None) -> list[float]:
@@ -71,7 +74,8 @@ class Timings:
         """Write the records to a JSON file, the seconds with four digits."""
         rows = [asdict(row) | {"seconds": [float(f"{time:.4g}") for time in row.seconds]} for row in self.measurements]
         lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
-        text = f'{{\n  "machine": {json.dumps(self.machine)},\n  "measurements": [\n{lines}\n  ]\n}}\n'
+        head = f'  "title": {json.dumps(self.title)},\n  "machine": {json.dumps(self.machine)},\n'
+        text = f'{{\n{head}  "measurements": [\n{lines}\n  ]\n}}\n'
         Path(path).write_text(text, encoding="utf-8")
 
     @classmethod
@@ -79,9 +83,11 @@ class Timings:
         """Read records that `save` has written."""
         try:
             stored = json.loads(Path(path).read_text(encoding="utf-8"))
-            rows = [row | {"seconds": tuple(map(float, row["seconds"]))} for row in stored["measurements"]]
-            return cls(stored["machine"], tuple(Measurement(**row) for row in rows))
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+            rows = [row | {"seconds": tuple(map(float, list(row["seconds"])))} for row in stored["measurements"]]
+            if not all(row["seconds"] for row in rows):
+                raise ValueError("a measurement without seconds")
+            return cls(stored["machine"], tuple(Measurement(**row) for row in rows), stored.get("title", ""))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} does not hold timings: {type(error).__name__}: {error}") from None
 
 
@@ -132,6 +138,8 @@ def crossover(sizes: Sequence[float], one: Sequence[float], other: Sequence[floa
 
     None if `one` is above at all sizes, or below at the last. Built in notebook 03.
     """
+    if not len(sizes) == len(one) == len(other):
+        raise ValueError(f"there are {len(sizes)} sizes, but {len(one)} and {len(other)} times")
     ahead = np.log2(np.asarray(one, float)) - np.log2(np.asarray(other, float))
     below = np.flatnonzero(ahead <= 0)
     if not len(below) or below[-1] == len(ahead) - 1:

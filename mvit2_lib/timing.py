@@ -9,7 +9,9 @@ import contextlib
 import math
 import os
 import platform
+import sys
 import time
+import timeit
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -34,11 +36,20 @@ INNER_SECONDS = 2e-3  # what is shorter is repeated until it takes this long, so
 
 
 class MeasurementError(RuntimeError):
-    """Measuring ended early, or without some of the contestants; what was measured is in `timings`."""
+    """Measuring ended early, or without some of the contestants; what was measured is in `timings`.
 
-    def __init__(self, message: str, timings: Timings):
-        super().__init__(f"{message}. What was measured is not lost: it is in the .timings of this error")
-        self.timings = timings
+    Attributes
+    ----------
+    timings : Timings
+        All records there are.
+    interrupted : bool
+        Whether somebody stopped the run, so that rounds are missing.
+    """
+
+    def __init__(self, message: str, timings: Timings, interrupted: bool = False):
+        rest = "What was measured is not lost: it is in the .timings of this error"
+        super().__init__(f"{message.rstrip('.')}. {rest if timings.measurements else 'Nothing was measured'}")
+        self.timings, self.interrupted = timings, interrupted
 
 
 def measure(
@@ -50,11 +61,12 @@ def measure(
     threads: int = 1,
     memory: bool = False,
     progress: bool = True,
+    title: str = "",
 ) -> Timings:
     """Time some contestants at some sizes: warmed up, on one thread, in interleaved rounds.
 
-    Each round times every contestant at every size once, so that a busy moment of the machine hits all of them alike.
-    What is shorter than two milliseconds is repeated within a round.
+    Each round times every contestant at every size, so that a busy moment of the machine hits all of them alike. What
+    is short is repeated within a round until it takes two milliseconds, three times over, and the shortest counts.
 
     Parameters
     ----------
@@ -72,6 +84,8 @@ def measure(
         Whether to measure the most bytes held at once as well, with `peak_bytes`.
     progress : bool
         Whether to show a progress bar.
+    title : str
+        What was measured, in a few words; it is kept with the records.
 
     Returns
     -------
@@ -91,35 +105,39 @@ def measure(
     Built in notebook 03.
     """
     _check_request(contestants, sizes, device, rounds, threads)
-    run = _Run(device, threads, memory)
+    run = _Run(device, threads, memory, title)
     pairs = [(name, size) for size in sizes for name in contestants]
-    bar = tqdm(total=len(pairs) * (1 + rounds), desc="measuring", leave=False, disable=not progress)
+    interrupted = False
+    bar = tqdm(total=len(pairs) * rounds, desc="measuring", leave=False, disable=not progress)
     with bar, _threads(threads):
         try:
-            for name, size in pairs:
-                run.warm_up(name, size, contestants[name])
-                bar.update()
-            for _ in range(rounds):
+            for number in range(rounds):
                 for name, size in pairs:
+                    # Warmed up only now, so that a failure at a large size finds the small ones already timed.
+                    if number == 0:
+                        run.warm_up(name, size, contestants[name])
                     run.time(name, size)
                     bar.update()
         except KeyboardInterrupt:
-            run.troubles["interrupted"] = "interrupted"
+            interrupted = True
     timings = run.timings(contestants, sizes)
-    if run.troubles:
-        raise MeasurementError("; ".join(run.troubles.values()), timings)
+    if interrupted or run.troubles:
+        message = "; ".join(["interrupted"] * interrupted + list(run.troubles.values()))
+        raise MeasurementError(message, timings, interrupted) from run.cause
     return timings
 
 
 class _Run:
     """One call of `measure` under way: what is ready to be timed, what has been timed, and what went wrong."""
 
-    def __init__(self, device: str, threads: int, memory: bool):
-        self.device, self.threads, self.memory = device, threads, memory
+    def __init__(self, device: str, threads: int, memory: bool, title: str):
+        self.device, self.memory, self.title = device, memory, title
+        self.machine = machine(device, threads)  # now, while the device still answers
         self.ready: dict[tuple[str, int], tuple[Callable[[], object], int]] = {}
         self.seconds: dict[tuple[str, int], list[float]] = {}
         self.peaks: dict[tuple[str, int], int] = {}
         self.troubles: dict[str, str] = {}
+        self.cause: Exception | None = None
 
     def warm_up(self, name: str, size: int, prepare: Callable[[int], Callable[[], object]]) -> None:
         if name in self.troubles:
@@ -130,16 +148,21 @@ class _Run:
                 kind = type(function).__name__
                 raise TypeError(f"it must return a function to be timed, not a {kind}: lambda k: lambda: …")
             once = _seconds(function, 1, self.device)
+            if once < INNER_SECONDS:  # a single short call is a poor estimate
+                once = min(_seconds(function, 3, self.device), once)
             if self.memory:
                 self.peaks[name, size] = peak_bytes(function, self.device)
-            self.ready[name, size] = function, max(1, math.ceil(INNER_SECONDS / once))
+            # The clock of some systems stands still for less than a tenth of a microsecond.
+            self.ready[name, size] = function, max(1, math.ceil(INNER_SECONDS / max(once, 1e-7)))
 
     def time(self, name: str, size: int) -> None:
         if (name, size) not in self.ready:
             return
         with self.leaving_out(name, size):
             function, repeats = self.ready[name, size]
-            self.seconds.setdefault((name, size), []).append(_seconds(function, repeats, self.device))
+            blocks = 1 if repeats == 1 else 3
+            taken = min(_seconds(function, repeats, self.device) for _ in range(blocks))
+            self.seconds.setdefault((name, size), []).append(taken)
 
     @contextlib.contextmanager
     def leaving_out(self, name: str, size: int) -> Iterator[None]:
@@ -147,21 +170,24 @@ class _Run:
         try:
             yield
         except Exception as error:  # a contestant may fail in any way
-            reason = str(error).partition("\n")[0]
-            self.troubles[name] = f"{name!r} raised {type(error).__name__} at size {size}: {reason}"
+            reason = str(error).partition("\n")[0] or "without a message"
+            self.troubles.setdefault(name, f"{name!r} raised {type(error).__name__} at size {size}: {reason}")
+            self.cause = self.cause or error.with_traceback(None)  # a traceback would keep its tensors alive
             self.ready = {key: value for key, value in self.ready.items() if key[0] != name or key[1] < size}
 
     def timings(self, names: Iterable[str], sizes: Sequence[int]) -> Timings:
         keys = [(name, size) for name in names for size in sizes if (name, size) in self.seconds]
         rows = (Measurement(*key, tuple(self.seconds[key]), self.peaks.get(key)) for key in keys)
-        return Timings(machine(self.device, self.threads), tuple(rows))
+        return Timings(self.machine, tuple(rows), self.title)
 
 
 def peak_bytes(function: Callable[[], object], device: str = "cpu") -> int:
     """Return the most bytes that a function holds at one time, beyond what there was before. Built in notebook 03.
 
-    It counts what PyTorch's allocator hands out, which does not depend on how fast or how busy the machine is.
+    It counts what PyTorch's allocator hands out, which does not depend on how fast or how busy the machine is. Call the
+    function once before: what it sets up in its first call would be counted as well.
     """
+    _check_device(device)
     if device == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
@@ -195,6 +221,7 @@ def breakdown(function: Callable[[], object], repeats: int = 20) -> dict[str, fl
 
 def machine(device: str = "cpu", threads: int = 1) -> str:
     """Return what a reader must know to judge a time: processor, threads, PyTorch."""
+    _check_device(device)
     if device == "cuda":
         return f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}"
     name = platform.processor() or platform.machine()
@@ -225,6 +252,7 @@ def attentions(
     -----
     Built in notebook 03.
     """
+    _check_device(device)
 
     def contestant(build: Callable[[int], nn.Module]) -> Callable[[int], Callable[[], object]]:
         def prepare(k: int) -> Callable[[], object]:
@@ -266,7 +294,9 @@ def _seconds(function: Callable[[], object], repeats: int, device: str) -> float
         begin = time.perf_counter()
         function()
         return time.perf_counter() - begin
-    return Timer("function()", globals={"function": function}, num_threads=torch.get_num_threads()).timeit(repeats).mean
+    # Timer's own clock would wait for a GPU as well, where there is one.
+    clock, threads = timeit.default_timer, torch.get_num_threads()
+    return Timer("function()", globals={"function": function}, timer=clock, num_threads=threads).timeit(repeats).mean
 
 
 @contextlib.contextmanager
@@ -279,9 +309,20 @@ def _threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def _check_device(device: str) -> None:
+    if device not in ("cpu", "cuda", "meta"):
+        raise ValueError(f"there is no device {device!r}: choose 'cpu' or 'cuda'")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("PyTorch finds no CUDA GPU on this machine: measure with device='cpu'")
+
+
 def _check_request(contestants, sizes, device: str, rounds: int, threads: int) -> None:
+    if not isinstance(contestants, Mapping):
+        raise TypeError(f"contestants must be a dictionary from names to functions, not a {type(contestants).__name__}")
     if not contestants:
         raise ValueError("there is nothing to measure: name at least one contestant")
+    if not isinstance(sizes, (Sequence, range)):
+        raise TypeError(f"sizes must be a list of whole numbers, not a {type(sizes).__name__}")
     for name, prepare in contestants.items():
         if not callable(prepare):
             raise TypeError(f"contestant {name!r} must be a function of the size, not a {type(prepare).__name__}")
@@ -295,10 +336,7 @@ def _check_request(contestants, sizes, device: str, rounds: int, threads: int) -
     for name, value in (("rounds", rounds), ("threads", threads)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} must be a positive whole number, not {value!r}")
-    if device not in ("cpu", "cuda"):
-        raise ValueError(f"there is no device {device!r}: choose 'cpu' or 'cuda'")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("PyTorch finds no CUDA GPU on this machine: measure with device='cpu'")
+    _check_device(device)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -309,21 +347,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--largest", type=int, default=4096, help="largest number of tokens; doubles from 64 (4096)")
     parser.add_argument("--backward", action="store_true", help="forward and backward instead of forward alone")
     options = parser.parse_args(arguments)
+    if options.largest < 128:
+        parser.error("--largest must be at least 128: a slope needs two sizes")
+    if not options.file.parent.is_dir():
+        parser.error(f"there is no folder {options.file.parent}")
     sizes = [2**power for power in range(6, options.largest.bit_length())]
+    way = "forward and backward" if options.backward else "forward"
     try:
         timings = measure(
             attentions(device=options.device, backward=options.backward),
             sizes,
             device=options.device,
             memory=True,
+            title=f"one layer, d = 64, h = 4, p = 64, {way}",
         )
     except ValueError as error:
         parser.error(str(error))
     except MeasurementError as error:
-        print(error)  # on a large GPU some attentions run out of memory; the others are what we came for
+        print(error)
         timings = error.timings
-    timings.save(options.file)
-    print(f"{options.file}: {len(timings.measurements)} measurements on {timings.machine}")
+        if error.interrupted or not timings.measurements:
+            # Never in place of good records.
+            options.file = options.file.with_suffix(".partial.json")
+    if timings.measurements:
+        timings.save(options.file)
+        print(f"{options.file}: {len(timings.measurements)} measurements on {timings.machine}")
+    if options.file.name.endswith(".partial.json"):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

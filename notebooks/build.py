@@ -136,11 +136,12 @@ def main() -> None:
     """Regenerate everything and say what changed."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("numbers", nargs="*", help="numbers of the notebooks, such as 03; all by default")
+    parser.add_argument("--figures", action="store_true", help="redraw figures/ and nothing else")
     parser.add_argument("--measure", action="store_true", help="show what was measured now, also where nothing changed")
     options = parser.parse_args()
     for name, draw in FIGURES.items():
         figures.save(draw(), SHARED / name)
-    for source in SOURCES:
+    for source in () if options.figures else SOURCES:
         if options.numbers and source.stem[:2] not in options.numbers:
             continue
         notebook = from_source(source)

@@ -104,6 +104,65 @@ def test_a_timing_figure_draws_the_shortest_rounds_and_names_slopes_crossing_and
     assert "a made-up machine" in figure.get_supxlabel()
 
 
+def test_error_bars_end_at_the_median():
+    axes = figures.times({"a run": made_up_timings()}).axes[0]
+    container = next(container for container in axes.containers if "Linformer" in container.get_label())
+    (bars,) = container.lines[2]
+    for k, ((_, low), (_, high)) in zip((64, 256, 1024, 4096), bars.get_segments(), strict=True):
+        assert (low, high) == (pytest.approx(0.1 * k), pytest.approx(0.15 * k))
+
+
+def test_the_slope_of_a_figure_is_taken_from_the_size_asked_for():
+    rows = [Measurement("a", k, (1e-6 * max(k, 1000),), k) for k in (10, 100, 1000, 10000, 100000)]
+    axes = figures.times({"": Timings("", tuple(rows))}, fit_from=1000).axes[0]
+    assert axes.get_legend().get_texts()[0].get_text() == "a: slope 1.00 ± 0.00"
+
+
+def test_records_of_a_run_that_ended_early_can_be_drawn():
+    rows = [Measurement("a", k, (1e-6 * k,), k) for k in (64, 128)]
+    axes = figures.quadratic_vs_linear(Timings("", tuple(rows))).axes[0]
+    assert axes.get_legend().get_texts()[0].get_text() == "a"  # too few points for a slope
+
+
+def test_records_without_memory_are_refused_by_name():
+    rows = [Measurement("a", k, (1e-6 * k,)) for k in (64, 128)]
+    with pytest.raises(ValueError, match="hold no memory: measure with memory=True"):
+        figures.quadratic_vs_linear(Timings("", tuple(rows)))
+
+
+def test_the_memory_figure_draws_counts_as_lines_and_measurements_as_marks():
+    axes = figures.memory(made_up_timings(), {"Linformer": [2**20 * k * 3 for k in (64, 256, 1024, 4096)]}).axes[0]
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert list(drawn["Linformer, counted"].get_ydata()) == [3 * k for k in (64, 256, 1024, 4096)]
+    assert list(drawn["Linformer, measured"].get_ydata()) == [64, 256, 1024, 4096]
+    assert drawn["Linformer, measured"].get_linestyle() == "None"
+
+
+def test_repetitions_name_their_shortest_median_and_mean():
+    axes = figures.repetitions([0.001, 0.002, 0.009], "a machine").axes[0]
+    levels = {line.get_label().split(":")[0]: line.get_ydata()[0] for line in axes.lines[1:]}
+    assert levels == {"mean": pytest.approx(4), "median": pytest.approx(2), "shortest": pytest.approx(1)}
+
+
+def test_every_published_ratio_is_a_mark_in_the_row_of_its_device():
+    rows = [
+        {"source": "A", "device": "phone", "v1": "XXS", "v2": 0.5},
+        {"source": "A", "device": "laptop", "v1": "XXS", "v2": 0.5},
+        {"source": "A", "device": "laptop", "v1": "XS", "v2": 0.75},
+        {"source": "A", "device": "laptop", "v1": "S", "v2": 1.0},
+    ]
+    axes = figures.speed_ratios(rows, [3.0, 0.8, 1.2, 1.1]).axes[0]
+    marks = {(x, y) for line in axes.lines for x, y in zip(*line.get_data(), strict=True) if len(line.get_xdata()) < 3}
+    assert {(3.0, 0), (0.8, 1), (1.2, 1), (1.1, 1)} <= marks
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["A: phone", "A: laptop"]
+
+
+def test_two_machines_are_both_named():
+    one, other = made_up_timings(), Timings("another machine", made_up_timings().measurements)
+    figure = figures.times({"one": one, "other": other})
+    assert figure.get_supxlabel() == "measured on a made-up machine; another machine"
+
+
 def test_small_operators_are_drawn_as_the_rest():
     figure = figures.operators({"layer": {"mm": 0.090, "add": 0.009, "view": 0.001}}, "a machine", least=0.05)
     widths = {container.get_label(): container[0].get_width() for container in figure.axes[0].containers}

@@ -9,6 +9,7 @@ import types
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 import mvit2_lib as mv
 from mvit2_lib import cost, records, timing
@@ -42,10 +43,10 @@ def measure(contestants, sizes, **options):
 def test_every_round_times_every_contestant_at_every_size_after_a_warm_up():
     log = []
     timings = measure({"a": quick(log, "a"), "b": quick(log, "b")}, [1, 2], rounds=3)
-    one_round = [("a", 1), ("a", 1), ("b", 1), ("b", 1), ("a", 2), ("a", 2), ("b", 2), ("b", 2)]  # each after a call
-    assert log[-3 * len(one_round) :] == 3 * one_round
-    assert set(log[: -3 * len(one_round)]) == set(one_round)
-    assert [(m.name, m.size, len(m.seconds)) for m in timings.measurements] == [
+    pairs = [("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+    # Every timed call comes after another one, and the first round is preceded by a trial of the same kind.
+    assert log == [pair for pair in pairs for _ in range(4)] + 2 * [pair for pair in pairs for _ in range(2)]
+    assert sorted((m.name, m.size, len(m.seconds)) for m in timings.measurements) == [
         ("a", 1, 3),
         ("a", 2, 3),
         ("b", 1, 3),
@@ -53,10 +54,21 @@ def test_every_round_times_every_contestant_at_every_size_after_a_warm_up():
     ]
 
 
-def test_the_seconds_of_one_call_are_measured_whether_it_is_long_or_short():
-    timings = measure({"half": lambda size: lambda: spin(size / 1e5)}, [20, 500], rounds=5)
-    assert 2e-4 <= timings["half", 20].best < 4e-4
-    assert 5e-3 <= timings["half", 500].best < 10e-3
+def test_what_is_short_is_repeated_and_the_time_of_one_call_is_found():
+    calls = {200: 0, 1000: 0}
+
+    def prepare(size):
+        def function():
+            calls[size] += 1
+            spin(size / 1e6)
+
+        return function
+
+    timings = measure({"a": prepare}, [200, 1000], rounds=5)
+    assert timings["a", 200].best >= 2e-4
+    assert timings["a", 1000].best >= 1e-3
+    assert timings["a", 1000].best / timings["a", 200].best > 2  # five, if nobody disturbs
+    assert calls[200] > 2 * calls[1000] > 2 * 5 * 3 * 2
 
 
 def test_making_the_input_is_not_part_of_the_time():
@@ -101,6 +113,8 @@ def test_a_progress_bar_is_shown_and_cleared(capsys):
         ({"rounds": 0}, ValueError, "rounds must be a positive whole number, not 0"),
         ({"threads": 1.5}, ValueError, "threads must be a positive whole number, not 1.5"),
         ({"device": "tpu"}, ValueError, "no device 'tpu': choose 'cpu' or 'cuda'"),
+        ({"sizes": 5}, TypeError, "sizes must be a list of whole numbers, not a int"),
+        ({"contestants": ["a"]}, TypeError, "contestants must be a dictionary from names to functions, not a list"),
     ],
 )
 def test_a_bad_request_is_refused_before_anything_runs(change, error, message):
@@ -124,6 +138,37 @@ def fails_from(limit, error=MemoryError):
         return lambda: spin(0.001)
 
     return prepare
+
+
+def test_sizes_before_a_failure_are_timed_before_it_happens():
+    """A device may be lost for good at a large size: then what fitted must have been measured."""
+    lost = []
+
+    def prepare(size):
+        if size == 4:
+            lost.append(True)
+
+        def function():
+            if lost:
+                raise RuntimeError("device lost")
+            spin(0.003)
+
+        return function
+
+    with pytest.raises(timing.MeasurementError, match="device lost") as caught:
+        measure({"a": prepare}, [1, 2, 4])
+    assert caught.value.timings.sizes("a") == [1, 2]
+
+
+def test_every_contestant_in_trouble_is_named_and_the_first_error_is_the_cause():
+    with pytest.raises(timing.MeasurementError, match=r"'a' raised KeyError .*; 'b' raised MemoryError") as caught:
+        measure({"a": fails_from(2, KeyError), "b": fails_from(4)}, [1, 2, 4])
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_nothing_is_said_to_be_kept_where_nothing_was_measured():
+    with pytest.raises(timing.MeasurementError, match="Nothing was measured"):
+        measure({"a": fails_from(1)}, [1, 2])
 
 
 def test_a_contestant_that_raises_is_left_out_from_there_on_and_nothing_else_is_lost():
@@ -158,13 +203,14 @@ def test_a_contestant_that_raises_in_a_later_round_keeps_what_it_had():
     assert len(caught.value.timings["a", 1].seconds) == 1
 
 
-def test_an_interruption_keeps_the_rounds_that_are_complete():
+@pytest.mark.parametrize("calls_before", [1, 5, 6, 7, 9, 12, 17])
+def test_an_interruption_at_any_moment_leaves_records_that_can_be_used(calls_before, tmp_path):
     calls = []
 
     def prepare(size):
         def function():
             calls.append(size)
-            if len(calls) == 10:
+            if len(calls) == calls_before:
                 raise KeyboardInterrupt
             spin(0.003)
 
@@ -172,7 +218,12 @@ def test_an_interruption_keeps_the_rounds_that_are_complete():
 
     with pytest.raises(timing.MeasurementError, match="interrupted") as caught:
         measure({"a": prepare}, [1, 2], rounds=50)
-    assert len(caught.value.timings["a", 1].seconds) >= 1
+    assert caught.value.interrupted
+    timings = caught.value.timings
+    assert len(timings.measurements) == (0 if calls_before < 5 else 1 if calls_before < 9 else 2)
+    assert all(measurement.best > 0 for measurement in timings.measurements)
+    timings.save(tmp_path / "some.json")
+    assert Timings.load(tmp_path / "some.json").names == timings.names
 
 
 def test_what_is_not_a_function_is_named():
@@ -210,14 +261,22 @@ def test_memory_is_recorded_when_asked_for():
     assert measure(contestants, [100])["a", 100].peak_bytes is None
 
 
-def test_the_breakdown_names_operators_longest_first():
-    a, b = torch.randn(300, 300), torch.randn(300)
+def test_the_breakdown_names_operators_longest_first_for_one_call_on_one_thread():
+    a, b = torch.randn(400, 400), torch.randn(400)
+    seen = set()
+
+    def function():
+        seen.add(torch.get_num_threads())
+        return (a @ a) + b
+
     torch.set_num_threads(2)
-    operators = timing.breakdown(lambda: (a @ a) + b)
+    operators = timing.breakdown(function, repeats=50)
     assert torch.get_num_threads() == 2
+    assert seen == {1}
     assert next(iter(operators)) == "aten::mm"
     assert list(operators.values()) == sorted(operators.values(), reverse=True)
-    assert 0 < operators["aten::add"] < operators["aten::mm"]
+    whole = min(measure({"a": lambda size: function}, [1])["a", 1].seconds)
+    assert sum(operators.values()) < 20 * whole  # of one call, not of fifty
 
 
 def test_the_contestants_are_the_four_attentions_and_take_gradients_on_request():
@@ -227,7 +286,41 @@ def test_the_contestants_are_the_four_attentions_and_take_gradients_on_request()
         forward = contestants[name](16)
         both = timing.attentions(d=8, heads=2, p=3, backward=True)[name](16)
         assert not any("Backward" in operator for operator in timing.breakdown(forward, repeats=1))
-        assert any("Backward" in operator for operator in timing.breakdown(both, repeats=1))
+        backward = timing.breakdown(both, repeats=1)
+        assert any("Backward" in operator for operator in backward)
+        assert "torch::autograd::AccumulateGrad" not in backward
+
+
+def test_a_backward_pass_takes_all_gradients():
+    """Matrix products for the weights and for the inputs: each as many as on the way forward."""
+    for name in timing.attentions():
+        forward = timing.attentions(d=32, heads=2, p=16)[name](256)
+        both = timing.attentions(d=32, heads=2, p=16, backward=True)[name](256)
+        products = [
+            sum(event.count for event in counted(function) if event.key in ("aten::addmm", "aten::mm", "aten::bmm"))
+            for function in (forward, both)
+        ]
+        if name != "multi-head, fused":
+            assert products[1] == 3 * products[0], name
+
+
+def test_the_contestants_have_the_sizes_asked_for():
+    held = {name: timing.peak_bytes(prepare(64)) for name, prepare in timing.attentions(d=8, heads=2, p=16).items()}
+    assert held["multi-head, explicit"] == cost.multi_head_bytes(64, 8, 2)
+    assert held["multi-head, fused"] < held["multi-head, explicit"] / 2
+    assert held["Linformer"] == cost.linformer_bytes(64, 8, 16, 2)
+    assert held["separable"] == cost.separable_bytes(64, 8)
+
+
+def test_the_contestants_are_built_on_the_device_asked_for():
+    on_meta = timing.attentions(d=8, heads=2, p=4, device="meta")["separable"](16)
+    assert timing.peak_bytes(on_meta) < cost.separable_bytes(16, 8) / 10  # what is on the meta device holds no numbers
+
+
+def counted(function):
+    with profile(activities=[ProfilerActivity.CPU]) as record:
+        function()
+    return record.key_averages()
 
 
 class FakeGPU:
@@ -235,7 +328,8 @@ class FakeGPU:
 
     def __init__(self):
         self.device_clock = self.allocated = self.peak = 0
-        self.waits = 0
+        self.synchronised = 0
+        self.last = None
         gpu = self
 
         class Event:
@@ -247,7 +341,7 @@ class FakeGPU:
                 self.pending = gpu.device_clock
 
             def synchronize(self):
-                gpu.waits += 1
+                gpu.synchronised = gpu.device_clock
                 self.time = self.pending
 
             def elapsed_time(self, end):
@@ -259,26 +353,27 @@ class FakeGPU:
             is_available=lambda: True,
             get_device_name=lambda: "Stand-in GPU",
             memory_allocated=lambda: self.allocated,
-            max_memory_allocated=lambda: self.peak,
+            max_memory_allocated=lambda: self.peak if self.synchronised == self.device_clock else 0,
             reset_peak_memory_stats=lambda: setattr(self, "peak", self.allocated),
-            synchronize=lambda: setattr(self, "waits", self.waits + 1),
+            synchronize=lambda: setattr(self, "synchronised", self.device_clock),
         )
 
     def kernel(self, size):
-        self.device_clock += 1e-3 * size
+        self.device_clock += 1e-3 * size * (50 if size != self.last else 1)  # cold after another size
+        self.last = size
         self.peak = max(self.peak, self.allocated + 100 * size)
 
 
 def test_on_cuda_time_is_the_device_time_between_two_events_and_memory_its_allocator_s(monkeypatch):
     gpu = FakeGPU()
-    gpu.allocated = 5000
+    gpu.allocated, gpu.peak = 5000, 90000  # from before
     monkeypatch.setattr(torch, "cuda", gpu.cuda)
     timings = measure({"a": lambda size: lambda: gpu.kernel(size)}, [1, 7], device="cuda", memory=True, rounds=3)
     assert timings["a", 7].seconds == pytest.approx([7e-3] * 3)
     assert timings["a", 1].seconds == pytest.approx([1e-3] * 3)
+    assert timings["a", 1].peak_bytes == 100
     assert timings["a", 7].peak_bytes == 700
     assert timings.machine.startswith("Stand-in GPU, PyTorch")
-    assert gpu.waits >= 2 * (3 + 1)
 
 
 def made_up(slope=1.0, names=("a",), sizes=(64, 128, 256, 512)):
@@ -337,6 +432,8 @@ def test_the_crossover_is_read_off_between_the_points():
     linear, quadratic = [size * 100 for size in sizes], [size**2 for size in sizes]
     assert records.crossover(sizes, quadratic, linear) == pytest.approx(100)
     assert records.crossover(sizes, linear, quadratic) is None  # ahead at first, and behind in the end
+    back_and_forth = [4, 1, 4, 1, 4]
+    assert records.crossover([1, 4, 16, 64, 256], back_and_forth, 5 * [2]) == pytest.approx(128)  # the last crossing
     assert records.crossover(sizes, [1, 1, 1, 1], [2, 2, 2, 2]) is None
     assert records.crossover(sizes, [2, 2, 2, 2], [1, 1, 1, 1]) is None
 
@@ -356,7 +453,16 @@ def test_records_survive_being_saved(tmp_path):
     assert Timings.load(tmp_path / "timings.json") == timings
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"machine": "x"}', '{"machine": "x", "measurements": [{"name": 1}]}'])
+def test_a_crossover_needs_times_for_every_size():
+    with pytest.raises(ValueError, match="there are 3 sizes, but 2 and 2 times"):
+        records.crossover([1, 2, 3], [1, 2], [2, 1])
+
+
+EMPTY = '{"machine": "x", "measurements": [{"name": "a", "size": 1, "seconds": []}]}'
+NAMELESS = '{"machine": "x", "measurements": [{"name": 1}]}'
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"machine": "x"}', EMPTY, NAMELESS])
 def test_a_file_without_records_is_refused(tmp_path, content):
     (tmp_path / "other.json").write_text(content)
     with pytest.raises(ValueError, match=r"other.json does not hold timings"):
@@ -366,6 +472,8 @@ def test_a_file_without_records_is_refused(tmp_path, content):
 def test_what_was_not_measured_is_said():
     with pytest.raises(KeyError, match="no measurement of 'b' at size 64"):
         made_up()["b", 64]
+    with pytest.raises(KeyError, match="no measurement of 'b': choose one of 'a'"):
+        made_up().slope("b")
 
 
 def test_the_command_writes_records_that_name_the_machine(tmp_path, capsys, monkeypatch):
@@ -376,7 +484,86 @@ def test_the_command_writes_records_that_name_the_machine(tmp_path, capsys, monk
     assert timings.sizes("separable") == [64, 128]
     assert timings["separable", 128].peak_bytes == cost.separable_bytes(128, 64)
     assert f"1 thread, PyTorch {torch.__version__}" in timings.machine
+    assert timings.title == "one layer, d = 64, h = 4, p = 64, forward"
     assert "8 measurements on" in capsys.readouterr().out
+
+
+def captured(monkeypatch, outcome):
+    """Replace `measure` by a function that keeps its arguments and then returns or raises `outcome`."""
+    seen = {}
+
+    def fake(contestants, sizes, **options):
+        seen.update(options, contestants=contestants, sizes=sizes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(timing, "measure", fake)
+    monkeypatch.setattr(timing, "attentions", lambda **options: options)
+    return seen
+
+
+def test_the_command_hands_its_options_on(tmp_path, monkeypatch):
+    seen = captured(monkeypatch, made_up())
+    timing.main([str(tmp_path / "a.json"), "--device", "cuda", "--backward", "--largest", "1000000"])
+    assert seen["device"] == seen["contestants"]["device"] == "cuda"
+    assert seen["contestants"]["backward"] is True
+    assert seen["title"].endswith("forward and backward")
+    assert (seen["sizes"][0], seen["sizes"][-1]) == (64, 524288)
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_an_interrupted_command_never_replaces_good_records(tmp_path, monkeypatch, interrupted):
+    path = tmp_path / "good.json"
+    good = Timings("a machine", (Measurement("a", 64, (0.25, 0.5)),))
+    good.save(path)
+    some = Timings("a machine", (Measurement("a", 64, (0.125,)),))
+    captured(monkeypatch, timing.MeasurementError("out of memory", some, interrupted))
+    if interrupted:
+        with pytest.raises(SystemExit) as caught:
+            timing.main([str(path)])
+        assert caught.value.code == 1
+        assert Timings.load(tmp_path / "good.partial.json") == some
+    else:  # some attention did not fit: the others are what was asked for
+        timing.main([str(path)])
+    assert Timings.load(path) == (good if interrupted else some)
+
+
+def test_a_command_that_measured_nothing_writes_nothing(tmp_path, monkeypatch):
+    captured(monkeypatch, timing.MeasurementError("out of memory", Timings("", ())))
+    with pytest.raises(SystemExit):
+        timing.main([str(tmp_path / "a.json")])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_refuses_what_cannot_end_well_before_it_measures(monkeypatch, capsys):
+    seen = captured(monkeypatch, made_up())
+    for arguments, message in (
+        (["nowhere/a.json"], "there is no folder nowhere"),
+        (["a.json", "--largest", "64"], "--largest must be at least 128"),
+    ):
+        with pytest.raises(SystemExit):
+            timing.main(arguments)
+        assert message in capsys.readouterr().err
+    assert seen == {}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+@pytest.mark.parametrize("call", [timing.machine, lambda device: timing.peak_bytes(dict, device)])
+def test_no_function_goes_on_without_the_gpu_it_was_asked_for(call):
+    with pytest.raises(ValueError, match="no CUDA GPU"):
+        call("cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_real_gpu_larger_products_take_longer():
+    def prepare(size):
+        matrix = torch.randn(size, size, device="cuda")
+        return lambda: matrix @ matrix
+
+    timings = measure({"product": prepare}, [512, 4096], device="cuda", memory=True)
+    assert timings["product", 4096].best > 10 * timings["product", 512].best
+    assert timings["product", 4096].peak_bytes >= 4 * 4096**2
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -50,5 +50,7 @@ def test_a_secretly_pairwise_attention_gives_the_same_numbers():
 
 @pytest.mark.parametrize("fault", [MultiHeadUnderAnotherName, SecretlyPairwise])
 def test_quadratic_work_under_the_name_of_separable_attention_is_found(monkeypatch, fault):
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError) as caught:
         run_verdicts(monkeypatch, fault)
+    line = cell_with('slopes["separable"] <').splitlines()[caught.traceback[-1].lineno]
+    assert line.startswith(('assert slopes["separable"] <', "assert ratios[4096] >"))

@@ -43,9 +43,10 @@ def quadratic_vs_linear(timings: Timings, fit_from: int = 512) -> Figure:
         figure = Figure(figsize=(10.4, 4.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         _draw_times(left, timings, fit_from, against="multi-head, fused")
-        left.set(title="time of one forward pass", ylabel="milliseconds")
+        left.set(title="time", ylabel="milliseconds")
         _draw_memory(right, timings)
         right.set(title="most memory held at once", ylabel="MiB")
+        figure.suptitle(timings.title, size=11)
         _sign(figure, timings.machine)
     return figure
 
@@ -145,7 +146,8 @@ def _draw_times(axes: Axes, timings: Timings, fit_from: int, against: str | None
         sizes, best = timings.sizes(name), timings.seconds(name)
         medians = [statistics.median(timings[name, size].seconds) for size in sizes]
         bars = [[0] * len(sizes), [1e3 * (median - least) for median, least in zip(medians, best, strict=True)]]
-        label = f"{name}: slope {timings.slope(name, fit_from)}"
+        enough = sum(size >= fit_from for size in sizes) > 2
+        label = f"{name}: slope {timings.slope(name, fit_from)}" if enough else name
         axes.errorbar(sizes, [1e3 * least for least in best], bars, label=label, capsize=2, **_look(timings, name))
         if against not in (None, name) and against in timings.names:
             _mark_crossing(axes, timings, name, against)
@@ -173,6 +175,8 @@ def _mark_crossing(axes: Axes, timings: Timings, name: str, against: str) -> Non
 
 
 def _draw_memory(axes: Axes, timings: Timings, counted: Mapping[str, Sequence[float]] | None = None) -> None:
+    if any(measurement.peak_bytes is None for measurement in timings.measurements):
+        raise ValueError("these records hold no memory: measure with memory=True")
     for name in timings.names:
         sizes = timings.sizes(name)
         look = dict(_look(timings, name))

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
+import matplotlib.ticker
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -77,8 +78,9 @@ def repetitions(seconds: Sequence[float], machine: str) -> Figure:
             axes.axhline(value, color=color, linestyle=style, marker="", label=f"{name}: {value:.3f} ms")
         axes.set(xlabel="call", ylabel="milliseconds", yscale="log")
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:.2g}")
-        axes.legend(loc="upper right")
+        axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter("")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         _sign(figure, machine)
     return figure
 
@@ -164,7 +166,7 @@ def _mark_crossing(axes: Axes, timings: Timings, name: str, against: str) -> Non
     height = np.exp(np.interp(np.log(place), np.log(sizes), np.log(timings.seconds(name, sizes))))
     axes.plot(place, 1e3 * height, marker="o", markersize=14, fillstyle="none", color="black", linestyle="")
     axes.annotate(
-        f"from k ≈ {place:.0f} on\n{name} is faster",
+        f"from k ≈ {place:.0f} on {name}\nis faster than {against}",
         (place, 1e3 * height),
         (0, 46),
         textcoords="offset points",

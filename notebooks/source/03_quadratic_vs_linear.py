@@ -55,7 +55,7 @@ for k in (2**power for power in range(6, 15)):
 # two parts are equal where $4kd^2 = 2k^2d$, at $k = 2d = 128$.
 #
 # Now memory. The library's multi-head attention holds the most when the softmax runs: all scores before it, all scores after it, and two
-# more tensors as large as $x$, its queries and keys. Linformer holds its scores twice as well, its queries, and $p$ mixed keys. Separable attention holds the most at the end, when its $k$ scores are long gone: the gates, their product with the context
+# more tensors as large as $x$: queries and keys. (The values are projected only after the softmax.) Linformer, too, holds its scores twice, and its queries and $p$ mixed keys. Separable attention holds the most at the end, when its $k$ scores are long gone: the gates, their product with the context
 # vector, and that vector. Each number is four bytes long:
 #
 # | attention | most bytes held at once |
@@ -101,7 +101,7 @@ def stopwatch(function, calls):
 # %% [markdown]
 # **One: the first call.** Things happen in it that never happen again: memory is set up, programs are chosen and loaded. Whoever times a single fresh call times that.
 #
-# > **Predict.** How many times longer than the others does the first call of a fresh layer take?
+# > **Predict.** How many times longer than the others does the first call take, in a program that has not used this kind of layer before?
 
 # %% tags=["nbval-ignore-output"]
 torch.set_num_threads(1)
@@ -112,6 +112,8 @@ least = min(others)
 print(f"first call {1e3 * first:.2f} ms, shortest of the others {1e3 * least:.2f} ms: {first / least:.0f} times")
 
 # %% [markdown]
+# (Run the cell again: the kernel has used such a layer by now, and the effect is all but gone.)
+#
 # **Two: the mean.** Call the same layer 400 times. Nothing changes between the calls, except what else the machine is doing:
 
 # %% tags=["nbval-ignore-output"]
@@ -119,16 +121,16 @@ with torch.inference_mode():
     seconds = stopwatch(lambda: layer(x), calls=400)
 figures.show(
     figures.repetitions(seconds, timing.machine()),
-    alt="Times of 400 equal calls in their order: a band at the bottom, calls and whole stretches above it; the mean lies higher.",
+    alt="Times of 400 equal calls in their order: a band at the bottom and some calls far above it; the mean lies above the median.",
 )
 
 # %% [markdown]
-# *Each dot is one call of the same layer. Noise makes calls longer: single ones, or all of them for a while.* It hardly ever makes one shorter. So the mean says as much about the rest of the machine as about the layer. The
-# shortest time says more about the layer, if there are enough calls, spread over enough time, for some of them to find the machine at rest.
+# *Each dot is one call of the same layer. Noise makes calls longer, and hardly ever shorter.* One call that was held up for some milliseconds moves the mean more than many good ones together, so the mean mixes the layer with the rest of the machine. The
+# shortest time says most about the layer, if there are enough calls, spread over enough time, for some of them to find the machine undisturbed.
 
 # %% [markdown]
-# **Three: the number of threads.** PyTorch uses as many threads as there are cores, unless told otherwise. On a machine at rest more threads are usually faster. On a machine that is busy, threads
-# wait for one another. The same matrix product with one and two threads, at rest, and while other programs keep all cores but one busy:
+# **Three: the number of threads.** PyTorch uses as many threads as there are cores, unless told otherwise. If nothing else is running, more threads are usually faster. If something is, threads
+# wait for one another. The same matrix product with one and two threads, first as the machine is now, then while other programs keep all cores but one busy:
 
 
 # %%
@@ -139,7 +141,9 @@ import sys
 
 def other_programs(number):
     work = "import time\nend = time.time() + 20\nwhile time.time() < end: pass"
-    return [subprocess.Popen([sys.executable, "-c", work]) for _ in range(number)]
+    programs = [subprocess.Popen([sys.executable, "-c", work]) for _ in range(number)]
+    time.sleep(0.3)  # until they run
+    return programs
 
 
 def stop(programs):
@@ -159,14 +163,15 @@ for busy in (0, max(1, os.cpu_count() - 1)):
         torch.set_num_threads(threads)
         ms = sorted(1e3 * seconds for seconds in stopwatch(lambda: matrix @ matrix, calls=80)[20:])
         times = f"shortest {ms[0]:6.2f} ms, median {ms[30]:6.2f} ms, longest {ms[-1]:6.2f} ms"
-        print(f"{'busy' if busy else 'at rest':7}, {threads} thread{'s' * (threads - 1):1}: {times}")
+        print(f"{'busy' if busy else 'as it is':8}, {threads} thread{'s' * (threads - 1):1}: {times}")
     stop(programs)
 torch.set_num_threads(1)
 
 # %% [markdown]
-# All measurements below use one thread.
+# With one thread, even the busy machine has undisturbed moments, and the shortest time stays what it was. With two, one thread that is held up holds up the product, and a single number may be wrong by a large factor. (If two threads are slower in the first pair of lines already, something else is running on your machine.) All measurements below use one
+# thread.
 #
-# **Four: new memory.** Where does a large result go? Into new memory, which the operating system hands out page by page as it is first written to. Fill 64 MiB
+# **Four: new memory.** Where does a large result go? Into new memory, which the operating system hands out piece by piece as it is first written to. Fill 64 MiB
 # with ones: in new memory, and in memory that we already have.
 #
 # > **Predict.** The processor writes the same numbers in both cases. How much longer does the new memory take?
@@ -185,20 +190,31 @@ print(f"into new memory {1e3 * new:.1f} ms, into old memory {1e3 * old:.1f} ms: 
 # **Five: one after the other.** Time all of contestant A, then all of contestant B, and whatever the machine did during B is blamed on B. To see it, let A and B be *the same layer*, and let other programs start
 # between them:
 
-# %% tags=["nbval-ignore-output"]
-with torch.inference_mode():
-    a = stopwatch(lambda: layer(x), calls=200)
-    programs = other_programs(os.cpu_count())
-    b = stopwatch(lambda: layer(x), calls=200)
-    rounds = [(*stopwatch(lambda: layer(x), calls=1), *stopwatch(lambda: layer(x), calls=1)) for _ in range(200)]
-    stop(programs)
-print(f"one after the other: B takes {sum(b) / sum(a):.2f} times as long as A")
-print(
-    f"in turns:            B takes {statistics.median(second / first for first, second in rounds):.2f} times as long as A"
-)
+
+# %%
+def in_turns(function, calls):
+    pairs = [stopwatch(function, calls=1) + stopwatch(function, calls=1) for _ in range(calls)]
+    return [first for first, _ in pairs], [second for _, second in pairs]
+
 
 # %% [markdown]
-# In turns, both meet the same troubles, and the ratio is one, as it must be.
+# Both ways, with other programs from the middle on:
+
+# %% tags=["nbval-ignore-output"]
+with torch.inference_mode():
+    a = stopwatch(lambda: layer(x), calls=600)
+    programs = other_programs(os.cpu_count())
+    b = stopwatch(lambda: layer(x), calls=600)
+    stop(programs)
+    early_a, early_b = in_turns(lambda: layer(x), calls=300)
+    programs = other_programs(os.cpu_count())
+    late_a, late_b = in_turns(lambda: layer(x), calls=300)
+    stop(programs)
+print(f"one after the other: B takes {sum(b) / sum(a):.2f} times as long as A")
+print(f"in turns:            B takes {sum(early_b + late_b) / sum(early_a + late_a):.2f} times as long as A")
+
+# %% [markdown]
+# In turns, both meet the same troubles, and the ratio comes out near one, as it must.
 
 # %% [markdown]
 # ## A protocol · 17 min
@@ -209,7 +225,7 @@ print(
 # 2. *One thread.*
 # 3. *Interleaved rounds*: every round times every contestant at every size once. A busy moment hits all of them.
 # 4. *The shortest* of the rounds is the time; how far the median lies above it is the error bar. A *ratio* of two contestants is taken within each round; the median of the rounds is the ratio.
-# 5. *Repeat what is short* within a round, until it takes some milliseconds, so that reading the clock weighs nothing.
+# 5. *Repeat what is short* within a round, until it takes some milliseconds, so that reading the clock weighs nothing. (The time of a round is then the mean of a few milliseconds of calls, and the shortest of these means counts.)
 # 6. *Name the machine*, the threads and the version under the figure.
 #
 # In code it is two loops. This is the heart of it, for functions that are ready to be called:
@@ -246,7 +262,7 @@ for size in (256, 512):
     assert 0.4 < by_hand[size] / best < 2.5
 
 # %% [markdown]
-# `timings["product", 512]` is one measurement: `.seconds` are its rounds, `.best` the shortest. `timings.seconds(name)` are the shortest times at all sizes, and `timings.ratio` is the ratio of number 4.
+# `timings["product", 512]` is one measurement: `.seconds` are its rounds, `.best` the shortest. `timings.seconds(name)` are the shortest times at all sizes, `timings.slope(name)` fits them, and `timings.ratio` is the ratio of number 4.
 
 # %% [markdown]
 # ## Four attentions · 21 min
@@ -299,8 +315,8 @@ figures.show(
 )
 
 # %% [markdown]
-# *A point is the shortest round; its bar ends at the median. Slopes are fitted from $k = 512$ on, and ± is the standard error of the fit: how far the points are from a straight line, not what another machine would give. The ring marks where Linformer's line crosses
-# that of fused attention.* At the left the line of separable attention is almost flat: there, calling PyTorch costs more than the arithmetic.
+# *Left without, right with gradients: everything takes some three times as long, and grows alike. A point is the shortest round; its bar ends at the median. Slopes are fitted from $k = 512$ on, and ± is the standard error of the fit: how far the points are from a straight line, not what another machine would give. The ring marks where Linformer's line crosses
+# that of fused attention.* At the left the line of separable attention flattens: the fixed cost of calling begins to show.
 #
 # What should hold on any machine, as a test. It looks at slopes and ratios, never at milliseconds:
 
@@ -317,19 +333,32 @@ assert ratios[4096] > 8
 print("Separable attention is faster than fused attention at 256 tokens, and more than eight times faster at 4096.")
 
 # %% [markdown]
-# Your own numbers:
+# What do the counts say about those slopes?
+
+# %%
+large = (512, 1024, 2048, 4096)
+for name, macs in (
+    ("multi-head", [cost.multi_head_macs(k, d) for k in large]),
+    ("Linformer", [cost.linformer_macs(k, d, p) for k in large]),
+    ("separable", [cost.separable_macs(k, d, form="executed") for k in large]),
+):
+    print(f"{name:10} counted slope {records.slope(large, macs)}")
+
+# %% [markdown]
+# Your own numbers, beside them:
 
 # %% tags=["nbval-ignore-output"]
 for name in forward.names:
     milliseconds = [f"{1e3 * seconds:8.2f}" for seconds in forward.seconds(name)]
     print(f"{name:21}", *milliseconds, f" ms   slope {forward.slope(name, smallest=512)}")
-print("fused / separable:", {k: round(ratio, 1) for k, ratio in ratios.items()})
+print("fused / separable, medians of the rounds:", {k: round(ratio, 1) for k, ratio in ratios.items()})
 
 # %% [markdown]
-# Two lines deserve a second look.
+# Fused attention grows about as its MACs say. Two other lines deserve a second look.
 #
-# *Explicit attention climbs faster than $k^2$ where its scores become too large for memory that is at hand.* At $k = 2048$ they are 64 MiB before the softmax and 64 MiB after it: new memory in every call, number
-# four of the list. The count of MACs does not contain it.
+# *Explicit attention climbs faster than $k^2$, but not everywhere.* Its line has a step. Once its scores are too large for memory that the process already owns, every call needs new memory for them, number
+# four of the list, and the count of MACs does not contain that. Beyond the step it is quadratic again. (The ± of its slope says so, too: a line with a step is no straight line.) The next cell sets the gap between explicit and fused attention at $k = 2048$, where the scores are 64 MiB before the softmax and 64 MiB after it, beside
+# what new memory of that size cost in number four.
 #
 # *Separable attention may stay below 1.* At 512 tokens a part of its time is still the fixed cost of calling.
 #
@@ -343,16 +372,6 @@ print(
 sizes = forward.sizes("Linformer")
 meeting = records.crossover(sizes, forward.seconds("multi-head, fused"), forward.seconds("Linformer"))
 print(f"Linformer and fused attention: counted, they meet at {2 * p} tokens; measured, at", meeting and round(meeting))
-
-# %% [markdown]
-# **One round or five?** Fit the slope of separable attention to each round alone, and compare with the shortest of five. When the machine is at rest, a single round does. You never know whether it was.
-
-# %% tags=["nbval-ignore-output"]
-long_sizes = [512, 1024, 2048, 4096]
-for number in range(5):
-    one_round = [forward["separable", k].seconds[number] for k in long_sizes]
-    print(f"round {number + 1} alone: slope {records.slope(long_sizes, one_round)}")
-print(f"shortest of five: slope {forward.slope('separable', smallest=512)}")
 
 # %% [markdown]
 # ## Linear memory is not linear time · 30 min
@@ -417,10 +436,12 @@ assert linear["separable"] > linear["multi-head, explicit"]
 # %%
 k, wide = 256, 512
 print(f"The projections are {4 * k * wide**2 / cost.multi_head_macs(k, wide):.0%} of the work of multi-head attention.")
-print(f"Saved: {2 * k * wide**2 / 1e6:.0f} million MACs in projections, {2 * k**2 * wide / 1e6:.0f} million in pairs.")
+print(
+    f"Saved by separable attention: {2 * k * wide**2 / 1e6:.0f} million MACs in projections, {2 * k**2 * wide / 1e6:.0f} million in pairs."
+)
 
 # %% [markdown]
-# So at this size, two thirds of what our separable attention saves comes from projecting two times instead of four, and one third from avoiding the pairs. (In the paper's order, which projects three times, it would be half and half.) The share of
+# So at this size, two thirds of the MACs that our separable attention saves come from projecting two times instead of four, and one third from avoiding the pairs. (In the paper's order, which projects three times, it would be half and half.) The share of
 # the pairs grows with $k$:
 
 # %% tags=["nbval-ignore-output"]
@@ -431,7 +452,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *At $d = 512$ the lines are almost parallel for a long way: up to $k = 2d = 1024$ the projections are the larger part of the work.* The slopes of the two multi-head lines, fitted here from $k = 128$ on, are therefore well below 2. What is called
+# *At $d = 512$ the lines are almost parallel for a long way, since up to $k = 2d = 1024$ the projections are the larger part of the work; at the right, explicit attention bends away, and Linformer begins to pay.* Fitted here from $k = 128$ on, the slopes of the multi-head lines are far from 2. What is called
 # "quadratic" depends on where you look.
 
 # %% [markdown]
@@ -440,13 +461,13 @@ figures.show(
 # The paper's abstract says that MobileViTv2 runs "3.2× faster on a mobile device" than MobileViT v1. Suppose that multi-head attention took the place of separable attention in MobileViTv2: how much of the network's work would then be quadratic?
 #
 # The network comes in several widths; the *width multiplier* $\alpha$ scales the number of its channels. It has nine attention layers in three stages, which work on maps of an eighth, a sixteenth and a thirty-second of the picture's side, with tokens of width $128\alpha$,
-# $192\alpha$ and $256\alpha$. A map of $n \times n$ pixels makes four groups of $k = n^2/4$ tokens (notebook 04 shows how), so at 256×256 pixels $k$ is 256, 64 and 16. The pairs of a layer take $4 \cdot 2k^2d$. Separable attention is counted in the paper's order.
+# $192\alpha$ and $256\alpha$. A map of $n \times n$ pixels makes four groups of $k = n^2/4$ tokens (notebook 04 shows how), so at 256×256 pixels $k$ is 256, 64 and 16. The pairs of a layer take $4 \cdot 2k^2d$. Separable attention is counted as the library runs it, pooled first.
 
 # %%
 more = {}
 for alpha, side in ((0.5, 256), (0.5, 512), (1.0, 256), (1.0, 512)):
     models = {name: mv.MobileViTv2(alpha, attention=name) for name in ("separable", "multi_head")}
-    macs = {name: cost.count_macs(model, 1, 3, side, side) for name, model in models.items()}
+    macs = {name: cost.count_macs(model, 1, 3, side, side, form="executed") for name, model in models.items()}
     more[alpha, side] = macs["multi_head"] / macs["separable"]
     stages = ((side // 8, 128, 2), (side // 16, 192, 4), (side // 32, 256, 3))
     pairs = sum(layers * 4 * 2 * (n * n // 4) ** 2 * int(alpha * dim) for n, dim, layers in stages)
@@ -474,15 +495,15 @@ for operator in list(taken)[:5]:
     print(f"{operator:14} {share_of_work[operator]:4.0%} of the MACs, {share_of_time[operator]:4.0%} of the time")
 
 # %% [markdown]
-# It does not:
+# Time does not go by MACs:
 
 # %%
 assert share_of_time["aten::addmm"] < share_of_work["aten::addmm"]
 print("The linear layers take a smaller share of the time than of the MACs, so the rest takes a larger one.")
 
 # %% [markdown]
-# A linear layer is one large matrix product: every number that is fetched from memory is used for many multiply–accumulates. Its *arithmetic intensity* is high. The softmax fetches and stores every score to do a little arithmetic on it. So the quadratic part takes more time than its
-# MACs say, and how much more depends on the device and on who wrote the operators. That is where a large factor may come from.
+# The softmax needs an exponential for every score, which no count of MACs contains. The products of all heads, `bmm`, are many narrow matrix products instead of a large one. So the quadratic part, `bmm` and softmax together, takes a larger share of the time than of the MACs. How much larger depends on
+# the device and on who wrote the operators. That is where a large factor may come from.
 #
 # Now the *controlled swap*, measured: the same network, the same widths, only the attention exchanged. (The weights are random; the time hardly depends on them.)
 #
@@ -525,9 +546,9 @@ assert 1.2 < gains[1] > gains[0]
 print("Exchanging only the attention, separable attention gains more on explicit attention at 512×512 than at 256×256.")
 
 # %% [markdown]
-# So the gain is real here, and it is no constant: it grows with the resolution, and it depends on how well the *other* attention is written. Compare the last two numbers of each line: where the time ratio is far above that of the MACs, it is not the mathematics that costs.
+# So the gain is real here, and it is no constant: it grows with the resolution, and it depends on how well the *other* attention is written. Compare the first ratio of each line with the last: for fused attention, time goes nearly by MACs; where explicit attention takes far longer than its MACs say, it is not the mathematics that costs.
 #
-# The paper's own comparison is not this swap. Its networks, MobileViT v1 in the sizes XXS, XS and S against MobileViTv2 at $\alpha = 0.5$, $0.75$ and $1$, differ in their attention, and also in convolutions, widths and skip connections (notebook 04).
+# The paper's own comparison is not this swap. Its networks, MobileViT v1 in the sizes XXS, XS and S against MobileViTv2 at $\alpha = 0.5$, $0.75$ and $1$, differ in their attention, and also in their convolutions and widths (notebook 04).
 # What did others measure with the same three pairs? This table is in the library, each row with its source, all at 256×256 pixels:
 
 # %%
@@ -553,11 +574,13 @@ figures.show(
     alt="Speed of v2 over v1 by device: two marks near 3 on an iPhone 12; all others lie between 0.78 and 1.98, many below 1.",
 )
 on_cards = sum("Nvidia" in row["device"] and "CPU" not in row["device"] for row in rows)
-print(f"{on_cards} of the {len(rows)} comparisons were made on graphics cards, and only the paper's two on a phone.")
+unequal = sum("and" in str(row["batch"]) for row in rows)
+print(f"{on_cards} of the {len(rows)} comparisons were made on Nvidia GPUs, and only the paper's two on a phone.")
+print(f"In {unequal} of them v1 and v2 ran with batches of different sizes.")
 
 # %% [markdown]
 # *Each mark is one published comparison of a MobileViTv2 with its v1 counterpart. The two marks at three stand alone.* They were measured on a phone, with Apple's Core ML software
-# of 2022; the 3.2 of the abstract has no pair of times in the paper's tables. We cannot repeat that here, and do not doubt it: the claim was about a mobile device, and this table holds no second phone. Nor is it 85 independent experiments: many rows are the same card under another version of
+# of 2022; for the 3.2 of the abstract, the paper's Tables 1 and 2 hold no pair of times. We cannot repeat that here, and do not doubt it: the claim was about a mobile device, and this table holds no second phone. Nor is it 85 independent experiments: many rows are the same card under another version of
 # PyTorch, some count pictures a second in large batches, others milliseconds for one picture.
 #
 # How to read a claim of speed, then: *against what, at which size, on which device, written how well?* You decide whether "three times faster" is a fair summary of this figure.
@@ -598,7 +621,7 @@ for name, held, macs in (
     print(f"{name:20} {held / 1e9:11,.2f} gigabytes {macs / 1e9:11,.1f} billion MACs")
 
 # %% [markdown]
-# 32 terabytes for one layer and one picture: hardly a machine in the world holds that. The fused form would not need to. How long would it take here, if its line went on as it does from 512 to 4096? And separable attention?
+# 32 terabytes for one layer and one picture: more than all but the very largest servers hold. The fused form would not need to. How long would it take here, if its line went on as it does from 512 to 4096? And separable attention?
 
 # %% tags=["nbval-ignore-output"]
 guess = {}
@@ -625,7 +648,7 @@ print(
 )
 
 # %% [markdown]
-# At the left the fixed cost of a call is shared by few tokens. At the right every token has to be fetched from memory, and the results go into new memory once more. In between it is cheapest. The number of operations is linear throughout, the time is not, and the straight line was too hopeful. For the fused form we could not
+# At the left the fixed cost of a call is shared by few tokens. At the right the results are so large that every call needs new memory for them, and everything has to be fetched from main memory instead of the small, fast *cache* beside the processor. In between it is cheapest. The number of operations is linear throughout, the time is not, and the straight line was too hopeful. For the fused form we could not
 # even check.
 
 # %% [markdown]

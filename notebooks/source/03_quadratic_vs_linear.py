@@ -146,6 +146,11 @@ def other_programs(number):
     return programs
 
 
+# %% [markdown]
+# And to end them:
+
+
+# %%
 def stop(programs):
     for program in programs:
         program.kill()

@@ -13,13 +13,17 @@ __all__ = ["WIDTHS", "LinearSelfAttention", "randomise", "timm_model", "transfor
 
 
 def randomise(module: nn.Module) -> nn.Module:
-    """Make every bias, norm weight and norm statistic random: at their defaults many mistakes cancel to zero."""
+    """Make everything random: at their defaults norms and biases do nothing, and weights are too small to matter."""
     with torch.no_grad():
         for name, tensor in module.state_dict().items():
             if name.endswith("running_var"):
                 tensor.uniform_(0.5, 2.0)
             elif tensor.ndim == 1 and tensor.is_floating_point():
                 tensor.normal_(1.0 if name.endswith("weight") else 0.0, 0.3)
+            elif tensor.ndim > 1:
+                # Large enough for the picture to matter; the classifier's smaller, for logits of ordinary size.
+                gain = 0.5 if name.startswith(("head.", "classifier.")) else 2.0
+                tensor.normal_(0.0, (gain / tensor[0].numel()) ** 0.5)
     return module.eval()
 
 

@@ -55,7 +55,7 @@ def test_every_number_in_the_prose_comes_from_a_cell_or_a_table(path):
         for number in numbers
         if _is_number(number)
         for unit in (1, 1e6, 1e9)
-        for digits in (0, 1, 2)
+        for digits in (0, 1, 2, 3)
     }
     for text in prose(path):
         text = text.partition("**References**")[0]

@@ -21,7 +21,8 @@ def logits(model, x):
 def assert_same_logits(reference, width, x, tolerance):
     ours = mv.load_checkpoint(mv.MobileViTv2(width), reference.state_dict()).eval().to(x.dtype)
     expected = logits(reference.to(x.dtype), x)
-    assert expected.std() > 0.1  # logits near zero would agree with anything
+    assert expected.std() > 0.1  # logits near zero would agree with anything,
+    assert (logits(ours, 1 - x) - expected).abs().max() > 0.05  # and so would logits that ignore the picture
     assert_close(logits(ours, x), expected, rtol=0, atol=tolerance)
 
 

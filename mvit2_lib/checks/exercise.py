@@ -48,7 +48,10 @@ class Exercise:
         for remark, mistake in self.mistakes.items():
             if _all_same(outcomes, [_outcome(mistake, case) for case in self.cases]):
                 return f"not yet: {remark}"
-        return f"not yet: {next(filter(None, map(_difference, outcomes, wanted)))}"
+        number = next(i for i, pair in enumerate(zip(outcomes, wanted, strict=True)) if not _same(*pair))
+        simple = all(isinstance(argument, (int, float)) for argument in self.cases[number])
+        given = f"for {', '.join(map(str, self.cases[number]))} " if simple else ""
+        return f"not yet: {given}{_difference(outcomes[number], wanted[number])}"
 
     def _too_much_work(self, attempt: Callable) -> str:
         for case in self.cases if self.budget else ():
@@ -89,9 +92,7 @@ def _all_same(some: Sequence, others: Sequence) -> bool:
 
 
 def _difference(outcome, wanted) -> str:
-    """Say in a sentence how a result differs from the wanted one; nothing if it does not."""
-    if _same(outcome, wanted):
-        return ""
+    """Say in a sentence how a result differs from the wanted one."""
     if isinstance(outcome, Exception):
         return f"it raised {type(outcome).__name__}: {str(outcome).partition(chr(10))[0] or 'without a message'}"
     several = isinstance(wanted, (list, tuple))

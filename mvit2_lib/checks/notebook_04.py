@@ -38,7 +38,9 @@ unfold_patches = Exercise(
             x.unflatten(3, (p, -1)).unflatten(2, (p, -1)).permute(0, 2, 4, 3, 5, 1).flatten(3, 4).flatten(1, 2)
         ),
         "the channels must be the last axis": lambda x, p: unfold(x, p).movedim(-1, 1),
-        "the height is split into the patches of the width": lambda x, p: unfold(x.transpose(2, 3), p),
+        "height and width are exchanged, or both are counted column by column": lambda x, p: unfold(
+            x.transpose(2, 3), p
+        ),
     },
 )
 
@@ -85,6 +87,13 @@ def _two_positions(x: Tensor) -> Tensor:
     return tokens[:, [0, 1, 0, 1]]
 
 
+def _right_on_squares(x: Tensor) -> Tensor:
+    """Height and width are exchanged in the split: it does not show where both are four."""
+    B, C, H, W = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(B, W // 2, 2, H // 2, 2, C)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(B, 4, H * W // 4, C)
+
+
 def _one_row_wrong(x: Tensor) -> Tensor:
     tokens = unfold(x)
     return torch.cat([tokens[:, :3], torch.cat([tokens[:, 3:, :-1], tokens[:, :1, -1:]], dim=2)], dim=1)
@@ -99,7 +108,16 @@ groups_by_position = Exercise(
     lambda function: function in (unfold, _other_order),
     tuple(
         (function,)
-        for function in (unfold, _bands, _patch_rows, _other_order, _columns, _two_positions, _one_row_wrong)
+        for function in (
+            unfold,
+            _bands,
+            _patch_rows,
+            _other_order,
+            _columns,
+            _two_positions,
+            _one_row_wrong,
+            _right_on_squares,
+        )
     ),
     {
         "it finds every function right, also one that only reshapes: the shape proves nothing": lambda function: True,
@@ -109,6 +127,9 @@ groups_by_position = Exercise(
         ),
         "it looks at the beginning of each row only; one of the functions goes wrong at the end": lambda function: (
             function in (unfold, _other_order, _one_row_wrong)
+        ),
+        "it tries a square map only; one of the functions goes wrong on others": lambda function: (
+            function in (unfold, _other_order, _right_on_squares)
         ),
         "it insists on the library's order; any order of positions and patches will do": lambda function: (
             function is unfold
@@ -153,7 +174,9 @@ group_norm_1 = Exercise(
         "eps is added to the standard deviation; it belongs under the root": lambda x, w, b, e: (
             (x - x.mean((1, 2, 3), True)) / (x.std((1, 2, 3), correction=0, keepdim=True) + e) * w + b
         ),
-        "eps is missing": lambda x, w, b, e: _normed(x, w, b, 0),
+        "eps is missing or fixed at a small value; use the one that is handed in": lambda x, w, b, e: _normed(
+            x, w, b, 0
+        ),
         "the mean is not subtracted": lambda x, w, b, e: (
             x / (x.var((1, 2, 3), correction=0, keepdim=True) + e).sqrt() * w + b
         ),

@@ -11,11 +11,14 @@ from .exercise import Exercise, random
 round_channels = Exercise(
     "5.1 the rounding rule",
     make_divisible,
-    ((36.0, 8), (100, 8), (11, 8), (19.2, 8), (3, 8), (20.0, 16), (130, 16), (91, 8)),
+    ((36.0, 8), (100, 8), (11, 8), (19.2, 8), (3, 8), (20.0, 16), (130, 16), (91, 8), (95, 8)),
     {
         "it rounds down; take the nearest multiple": lambda v, d: max(d, int(v // d * d)),
         "it rounds up; take the nearest multiple": lambda v, d: math.ceil(v / d) * d,
         "it may lose more than a tenth; then take the next multiple": lambda v, d: max(d, int(v + d / 2) // d * d),
+        "it may lose more than a tenth, and Python's round sends halves to the even neighbour": lambda v, d: max(
+            d, round(v / d) * d
+        ),
         "Python's round sends halves to the even neighbour; here they go up": lambda v, d: (
             lambda n: n + d if n < 0.9 * v else n
         )(max(d, round(v / d) * d)),
@@ -38,7 +41,7 @@ def _table(alpha, stem=lambda c: min(64, max(16, c)), first=16, rounded=make_div
 table_of_channels = Exercise(
     "5.2 the table at another width",
     _table,
-    ((0.75,), (1.0,), (0.25,), (0.625,), (4.0,)),
+    ((0.75,), (1.0,), (0.25,), (0.6,), (0.35,), (4.0,)),
     {
         "the channels are cut off to whole numbers; round them to multiples": lambda a: _table(
             a, rounded=lambda v, d: int(v)
@@ -49,6 +52,9 @@ table_of_channels = Exercise(
         "the stem has no upper limit: keep it at 64 or less": lambda a: _table(a, stem=lambda c: max(16, c)),
         "all stages are multiples of 16 here; only the first must be": lambda a: _table(
             a, rounded=lambda v, d: make_divisible(v, 16)
+        ),
+        "the nearest multiple may lose more than a tenth; then take the next": lambda a: _table(
+            a, rounded=lambda v, d: max(d, int(v + d / 2) // d * d)
         ),
         "the stem is missing": lambda a: _table(a)[1:],
         "this is the table at α = 1": lambda a: _table(1.0),
@@ -74,6 +80,9 @@ token_counts = Exercise(
     {
         "the sides are rounded down; a stride of 2 rounds up": lambda p: _tokens(p, halve=lambda side: side // 2),
         "odd maps do not grow here: 7×7 becomes 8×8 before the block": lambda p: _tokens(p, grow=False),
+        "odd maps do not grow here, and a part of a patch is counted: 7×7 becomes 8×8 before the block": lambda p: [
+            math.ceil(p / 2**n) ** 2 // 4 for n in (3, 4, 5)
+        ],
         "these are the pixels of the maps; each group has a quarter of them": lambda p: _tokens(p, patch=1),
         "there are three strides of 2 before the first block: stem, stage 2, stage 3": lambda p: _tokens(p, before=1),
         "there are only three strides of 2 before the first block: stem, stage 2, stage 3": lambda p: _tokens(

@@ -1,19 +1,19 @@
 # %% [markdown]
 # # 04 · The MobileViTv2 block
 #
-# **You build the block around separable attention, know why each piece is there, and prove that it does what it says.**
+# **You build the block around separable attention, know what each piece does, and test that it does what it says.**
 #
 # **You will be able to**
 #
 # 1. *count* what a depthwise-separable convolution saves, and *see* by its gradient what it looks at,
-# 2. *prove* with sixteen numbers that `unfold` groups pixels by their position in the patch, and *spot* the bug that many programs have there,
-# 3. *explain* why the block holds four separate conversations, and where they meet,
-# 4. *assemble* the block, equal to the library's and to timm's in every number,
+# 2. *test* with numbered pixels that `unfold` groups them by their position in the patch, and *spot* a bug that raises no error,
+# 3. *explain* where the block's four separate conversations come from, and where they meet,
+# 4. *assemble* the block, equal to the library's, which is equal to timm's,
 # 5. *compare* it with the block of MobileViT v1: what was dropped, and what that saves.
 #
 # **You need** notebooks 01 and 02, and to have met convolutions. No network, no graphics card.
 #
-# About forty-five minutes of reading and running, then twenty-five minutes of exercises.
+# About forty-five minutes of reading and running, then half an hour of exercises.
 
 # %% [markdown]
 # ## Cheaper convolutions · 0 min
@@ -48,9 +48,9 @@ assert costs == [H * W * 9 * C**2, H * W * (9 * C + C**2)]
 print(f"3×3: {costs[0]:,} MACs, depthwise and 1×1: {costs[1]:,} MACs, {costs[0] / costs[1]:.1f} times fewer")
 
 # %% [markdown]
-# Nearly nine times: for wide maps the nine places are almost free. `groups=C` is PyTorch's way to say *depthwise*. The price: a depthwise convolution cannot mix channels, and a 1×1 convolution cannot look sideways.
+# More than eight times: where there are many channels, the nine places are almost free. `groups=C` is PyTorch's way to say *depthwise*. The price: a depthwise convolution cannot mix channels, and a 1×1 convolution cannot look sideways.
 #
-# In MobileViTv2 every convolution is followed by a *batch norm*, and most by a *SiLU*, $x \cdot \operatorname{sigmoid}(x)$, a smooth relative of the ReLU. The three together are one building stone:
+# In MobileViTv2 almost every convolution is followed by a *batch norm*, and most by a *SiLU*, $x \cdot \operatorname{sigmoid}(x)$, a smooth relative of the ReLU. The three together are one building stone:
 
 
 # %%
@@ -67,8 +67,8 @@ class ConvNormAct(nn.Module):
 
 
 # %% [markdown]
-# The network's other block, the *inverted residual* (MobileNetV2, arXiv 1801.04381), is made of three of them: widen with 1×1, look sideways with a depthwise 3×3, narrow with 1×1. Where the shape allows it, the input is
-# added to the output. (The classical *residual* block is wide outside and narrow inside; this one is the other way round.)
+# MobileViTv2 has two kinds of block. The simpler one, the *inverted residual* (MobileNetV2, arXiv 1801.04381), is made of three such stones: widen with 1×1 to twice the channels, look sideways with a depthwise 3×3, narrow with 1×1. Where the shape allows it, the input is
+# added to the output. (The *bottleneck* block of residual networks is wide outside and narrow inside; this one is the other way round.)
 
 
 # %%
@@ -87,7 +87,7 @@ class InvertedResidual(nn.Module):
 
 
 # %% [markdown]
-# Is it the library's? Give both the same weights, and compare. A fresh network would be a weak test: its biases are zero and its norms do nothing, so mistakes can hide. So first, random numbers for all of them:
+# Is it the library's? Give both the same weights, and compare. A fresh network would be a weak test: its biases are zero, its norms do nothing, and its weights are so small that little of the picture arrives at the other end. Mistakes can hide. So first, random numbers for all of them, written into the module:
 
 
 # %%
@@ -95,8 +95,10 @@ def randomise(module):
     for name, tensor in module.state_dict().items():
         if name.endswith("running_var"):
             tensor.uniform_(0.5, 2)
-        elif tensor.is_floating_point() and tensor.ndim == 1:
+        elif tensor.ndim == 1:
             tensor.normal_(1.0 if name.endswith("weight") else 0.0, 0.3)
+        elif tensor.ndim > 1:
+            tensor.normal_(0, (2 / tensor[0].numel()) ** 0.5)  # keeps the size of the numbers
     return module.eval()
 
 
@@ -117,7 +119,8 @@ print("the inverted residual equals mv.InvertedResidual, with stride 1 and with 
 # %% [markdown]
 # ## What does a pixel see? · 8 min
 #
-# Which input pixels matter to one output pixel? Ask the gradient: it is zero exactly for those that have no influence. The set of the others is the *receptive field*.
+# Which input pixels matter to one output pixel? Ask the gradient: for those that have no influence it is zero. (For others it might be zero by accident; with random numbers it hardly ever is.) Those with a gradient make the *receptive field*. The networks are in evaluation mode here: in training, a batch
+# norm lets every pixel see every other.
 
 
 # %%
@@ -153,32 +156,38 @@ figures.show(
 )
 
 # %% [markdown]
-# *Coloured pixels matter to the pixel in the middle, white ones not at all.* Convolutions see their neighbourhood and no more; every 3×3 adds one pixel on each side. To relate two far corners of a map takes many layers, or attention.
+# *Coloured pixels matter to the pixel in the middle, white ones not at all; the scale is logarithmic.* Convolutions see their neighbourhood and no more; every 3×3 adds one pixel on each side. To relate two far corners of a map takes many layers, or attention.
 
 # %% [markdown]
 # ## Unfold · 13 min
 #
-# Attention wants tokens `[..., k, d]`. The simplest choice is one token for each pixel, $k = HW$. MobileViTv2 (like v1) does something subtler: it cuts the map into patches of 2×2 pixels, and collects the *first* pixel of every patch, then the *second* of every patch, and so
+# Attention wants tokens `[..., k, d]`. Each pixel becomes one token. The simplest choice would be a single attention over all of them, $k = HW$. MobileViTv2 (like v1) does something else: it cuts the map into patches of 2×2 pixels, and collects the *first* pixel of every patch, then the *second* of every patch, and so
 # on. There are $P = 4$ pixel positions and $N = HW/4$ patches, and so four collections of $N$ tokens.
 #
-# A picture whose pixels are numbered shows it best:
+# The definition, as loops over the pixels, and a picture whose pixels are numbered:
+
 
 # %%
+def collect(x):
+    B, C, H, W = x.shape
+    tokens = torch.zeros(B, 4, H * W // 4, C)  # [B, P, N, C]
+    for row in range(H):
+        for column in range(W):
+            position = 2 * (row % 2) + column % 2
+            patch = (W // 2) * (row // 2) + column // 2
+            tokens[:, position, patch] = x[:, :, row, column]
+    return tokens
+
+
 numbered = torch.arange(16.0).reshape(1, 1, 4, 4)  # [B, C, H, W]
-collections = torch.zeros(4, 4)  # [P, N]
-for row in range(4):
-    for column in range(4):
-        position = 2 * (row % 2) + column % 2
-        patch = 2 * (row // 2) + column // 2
-        collections[position, patch] = numbered[0, 0, row, column]
-print(collections)
+print(collect(numbered)[0, :, :, 0])
 
 # %% [markdown]
-# Those loops are the definition. Drawn:
+# Drawn:
 
 # %%
 figures.show(
-    figures.index_image(numbered[0, 0], collections),
+    figures.index_image(numbered[0, 0], collect(numbered)[0, :, :, 0]),
     alt="Left, pixels 0 to 15 in four patches of two by two. Right, four rows: 0 2 8 10, then 1 3 9 11, then 4 6 12 14, then 5 7 13 15.",
 )
 
@@ -197,12 +206,12 @@ def unfold(x):
 
 
 # %% [markdown]
-# It must give what the loops gave, and what the library's `unfold` gives:
+# It must give what the loops give, on the numbered pixels, and on a map that is not square (on a square one, height and width could be exchanged unnoticed). So must the library's `unfold`:
 
 # %%
-torch.testing.assert_close(unfold(numbered)[0, :, :, 0], collections)
-x = torch.randn(2, 3, 6, 10)
-torch.testing.assert_close(unfold(x), mv.unfold(x))
+for x in (numbered, torch.randn(2, 3, 6, 10)):
+    assert torch.equal(unfold(x), collect(x))
+    assert torch.equal(mv.unfold(x), collect(x))
 print(unfold(numbered)[0, :, :, 0].int().tolist())
 
 # %% [markdown]
@@ -251,7 +260,7 @@ figures.show(
 
 # %% [markdown]
 # *Left, a corner of the photograph enlarged: `unfold` takes every second pixel, all over the picture. Right, the whole picture: a reshape takes its top quarter, a horizontal band.* With the bug, attention relates only pixels of the same band; it is no longer
-# global, and nothing complains. A well-known public example of MobileViT has it. Sixteen numbers are enough to notice:
+# global, and nothing complains. A public example of MobileViT has this bug. Sixteen numbers are enough to notice:
 
 # %%
 print(banded(numbered)[0, :, :, 0].int().tolist())
@@ -281,22 +290,35 @@ attention_field = seen(through(attention), x)
 print(int((attention_field > 0).sum()), "of", attention_field.numel(), "pixels")
 
 # %% [markdown]
-# A quarter: those at its own position in their patches, over the whole map. The first pixel of a patch never talks to the second one here. Two things bring the four conversations together. The depthwise 3×3
-# convolution before them has mixed neighbouring pixels, and a 2×2 patch lies within its reach. And the *norm* between the layers looks at all of them.
+# A quarter: those at its own position in their patches, over the whole map. The first pixel of a patch never talks to the second one here.
 #
-# **That norm** is a *group norm with one group*: one mean and one variance for each sample, over all positions, all patches and all channels. It is often called a layer norm, and is none. A layer norm takes the mean of each *token*. The
-# same numbers, other axes:
+# **Why four conversations?** In v1 they save work: four multi-head attentions over a quarter of the tokens each compare a quarter of the pairs that one attention over all would. For separable attention there is nothing to save:
+
+# %%
+d, pixels = 64, 32 * 32
+for name, count in (("multi-head", cost.multi_head_macs), ("separable", cost.separable_macs)):
+    together, apart = count(pixels, d), 4 * count(pixels // 4, d)
+    print(f"{name:10} one attention over {pixels} tokens {together:11,} MACs, four over {pixels // 4} each {apart:11,}")
+
+# %% [markdown]
+# MobileViTv2 kept the four of its predecessor. (The paper gives no reason. What it does have from them is four context vectors instead of one.)
+#
+# Two things bring the four together. The depthwise 3×3
+# convolution before them has mixed neighbouring pixels, and a 2×2 patch lies within its reach. And the *norm* before each attention looks at all of them.
+#
+# **That norm** is a *group norm with one group*: one mean and one variance for each sample, over all positions, all patches and all channels. Some call that a layer norm. It is not the layer norm of Transformers, which takes the mean of each *token*. The
+# same tokens, normalised both ways; their means differ on purpose:
 
 # %%
 tokens = torch.randn(2, 4, 9, 6) + torch.arange(9.0)[:, None]  # [B, P, N, d]
 group_norm = F.layer_norm(tokens, tokens.shape[1:])
 layer_norm = F.layer_norm(tokens, tokens.shape[-1:])
-for name, normed in (("group norm, one group", group_norm), ("layer norm", layer_norm)):
-    sample, means = normed[0].mean().abs(), normed.mean(dim=-1)
-    print(f"{name:22} mean of a sample {sample:.2f}, spread of its tokens' means {means.max() - means.min():.2f}")
+for name, normed in (("group norm, one group", group_norm), ("layer norm of each token", layer_norm)):
+    means = normed[0].mean(dim=-1)
+    print(f"{name:24} in one sample, the means of the tokens differ by up to {means.max() - means.min():.2f}")
 
 # %% [markdown]
-# With the group norm, tokens may keep different means; only the whole has none. `nn.GroupNorm(1, d)` computes it for maps with the channels second, and the library's `GroupNorm1` for tokens:
+# With the group norm, tokens may keep different means; only the whole sample has mean zero. `nn.GroupNorm(1, d)` computes it for maps with the channels second, and the library's `GroupNorm1` for tokens:
 
 # %%
 norm = randomise(blocks.GroupNorm1(6))
@@ -323,7 +345,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Attention alone leaves three quarters of the map white; through the norm every pixel matters to every other, if only faintly.* It is a second way for news to travel across the map, and it depends on the whole picture, so also on its size.
+# *Attention alone leaves three quarters of the map white; through the norm all pixels matter to the one in the middle, those at other positions more weakly.* So the norm is a second way for news to travel across the map.
 
 # %% [markdown]
 # ## The block · 29 min
@@ -367,7 +389,7 @@ class Block(nn.Module):
 
 
 # %% [markdown]
-# It is the library's block, to the last weight and in every number:
+# It is the library's block, with the same weights under the same names, and the same numbers out (at even sizes; odd ones come further down):
 
 # %%
 ours, library = Block(128, 64, num_layers=2), mv.MobileViTv2Block(128, 64, num_layers=2)
@@ -376,7 +398,7 @@ assert cost.count_parameters(ours) == cost.count_parameters(library)
 print(f"equal to mv.MobileViTv2Block, with {cost.count_parameters(library):,} parameters in both")
 
 # %% [markdown]
-# And it is timm's. Copying the weights over is the business of notebook 06; here `mv.load_checkpoint` does it for a whole network, and we compare its first block. (This needs timm. Without it the cell says so, and everything else runs.)
+# And the library's block is timm's. Copying weights over is the business of notebook 06; here `mv.load_checkpoint` does it for the narrowest published network, `MobileViTv2(0.5)`, and we compare its first block, in double precision. (`checks.referee` imports timm, or says that it is not there, and everything else runs.)
 
 # %% tags=["nbval-ignore-output"]
 timm = checks.referee("timm")
@@ -391,7 +413,7 @@ if timm:
         print(f"{H:2}×{W:2}: the largest difference from timm's block is {difference:.0e}")
 
 # %% [markdown]
-# Whatever the size. What happens at odd ones comes further down.
+# At even and at odd sizes.
 #
 # **What a pixel sees now**, at three places along the way:
 
@@ -416,7 +438,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Before the transformer layers a pixel sees nine pixels, after them all 576.* The paper's sentence is "learns local and global representations"; here is what it means.
+# *Before the transformer layers a pixel sees nine pixels, after them all 576.*
 
 # %% [markdown]
 # ## Beside MobileViT v1 · 36 min
@@ -454,41 +476,41 @@ figures.show(
 )
 
 # %% [markdown]
-# *Read from below. Gone in v2 are the skip around the block and the box on top of v1; the first 3×3 is depthwise, the attention separable.*
+# *Read from below. Gone in v2 are the skip around the block with the box on top of it; the first 3×3 is depthwise, the attention separable, and the last 1×1 has no SiLU.*
 #
-# > **Predict.** Of these four changes, which saves most multiply–accumulates at 32×32 pixels, $C = 128$, $d = 64$?
+# > **Predict.** Which of these changes saves most multiply–accumulates at 32×32 pixels, $C = 128$, $d = 64$? (Separable attention is counted in the paper's order.)
+
 
 # %%
-totals = {}
+def part_of(name):
+    """Say to which part of the block a layer belongs, by its name."""
+    if "layers" in name:
+        return "attention" if "attention" in name else "feed-forward"
+    return {"local": "local 3×3", "fuse": "fusing 3×3"}.get(name.split(".")[0], "1×1")
+
+
 for name, block in (("v1's wiring", v1), ("MobileViTv2", v2)):
-    parts = {"local 3×3": 0, "attention": 0, "feed-forward": 0, "1×1": 0, "fusing 3×3": 0}
+    parts = dict.fromkeys(("local 3×3", "attention", "feed-forward", "1×1", "fusing 3×3"), 0)
     for row in cost.layer_costs(block, 1, 128, 32, 32):
-        kind = row.name.split(".")[0]
-        part = {"local": "local 3×3", "fuse": "fusing 3×3"}.get(kind, "1×1")
-        part = ("attention" if "attention" in row.name else "feed-forward") if kind == "layers" else part
-        parts[part] += row.macs
-    totals[name] = sum(parts.values())
-    print(
-        f"{name:12}",
-        {part: f"{macs / 1e6:.1f}" for part, macs in parts.items()},
-        f"million, {totals[name] / 1e6:.0f} in all",
-    )
+        parts[part_of(row.name)] += row.macs
+    print(f"{name:12}", {part: f"{macs / 1e6:.1f}" for part, macs in parts.items()}, "million MACs")
+    print(f"{name:12} {sum(parts.values()) / 1e6:.0f} million in all, {cost.count_parameters(block):,} parameters")
 
 # %% [markdown]
-# The fusing convolution, by far; then the full 3×3 at the start; then attention. In parameters and MACs the block became cheap mostly by losing convolutions.
+# The fusing convolution, by far; then the full 3×3 at the start; then attention. At this size, the block became cheap mostly by losing full convolutions, in MACs and in parameters.
 #
-# Were they worth anything? The v2 paper reports no experiment on that. The v1 paper's Fig. 12 gives half a point of ImageNet accuracy to the skip and fusion (78.4 against 77.9), and MobileViTv3 (arXiv 2209.15159), which put a fusion back into v2 at small extra cost, reports 2.1, 1.0 and 0.5
-# points more at $\alpha = 0.5$, $0.75$ and $1.0$. So what was dropped was not free.
+# Were they worth anything? The v2 paper reports no experiment on that. The v1 paper's Fig. 12 gives half a point of ImageNet accuracy to the skip and fusion (78.4 against 77.9). MobileViTv3 (arXiv 2209.15159) puts a cheaper fusion and a skip back into v2, and reports 2.1, 1.0 and 0.5
+# points more for three widths of the network. That is not what v2 dropped, but it suggests that dropping it was not free.
 
 # %% [markdown]
 # ## Odd sizes · 41 min
 #
-# 2×2 patches do not tile a map of 7×7 pixels, and a picture of 224×224 ends in such a map. Public implementations do five different things (we know this from reading their code, as of 2026):
+# 2×2 patches do not tile a map of 7×7 pixels, and in the last stage a picture of 224×224 pixels has become such a map. Public implementations do five different things. (All but the first and the fourth row we only know from reading their code, in 2026.)
 #
 # | implementation | what it does with 7×7 | what comes out |
 # |---|---|---|
-# | ml-cvnets (the authors' own), timm, and ours | enlarges to 8×8 before the block, bilinear, corners aligned | 8×8 |
-# | keras_cv_attention_models | enlarges to 8×8 before the block, bilinear, corners not aligned | 8×8, other numbers |
+# | ml-cvnets (the authors' own), timm, and ours | enlarges to 8×8 before the block, bilinear; the corner pixels stay where they are | 8×8 |
+# | keras_cv_attention_models | enlarges to 8×8 before the block, bilinear; the corners move | 8×8, other numbers |
 # | keras-vision-models | enlarges inside the block, shrinks back at its end | 7×7 |
 # | transformers | unfolds 6×6 and leaves the last row and column empty | 7×7 |
 # | PaddleClas | nothing: shapes no longer fit | an error, as far as we can tell |
@@ -503,19 +525,16 @@ torch.testing.assert_close(block(x), block(enlarged))
 print(tuple(x.shape), "becomes", tuple(block(x).shape))
 
 # %% [markdown]
-# Does it matter whether corners are aligned? A ramp of seven numbers, made eight:
+# Does it matter whether the corners stay (`align_corners`)? A ramp of seven numbers, made eight:
 
 # %%
 ramp = torch.arange(7.0).reshape(1, 1, 1, 7)
-for aligned in (True, False):
-    eight = F.interpolate(ramp, (1, 8), mode="bilinear", align_corners=aligned)
-    print(
-        f"corners {'aligned:    ' if aligned else 'not aligned:'}",
-        [round(number, 2) for number in eight.flatten().tolist()],
-    )
+for stay in (True, False):
+    eight = F.interpolate(ramp, (1, 8), mode="bilinear", align_corners=stay)
+    print("corners", "stay:" if stay else "move:", [round(number, 2) for number in eight.flatten().tolist()])
 
 # %% [markdown]
-# And what PyTorch's own `F.unfold` and `F.fold`, which transformers uses, do with 7×7:
+# A little: up to 0.05 of the step from pixel to pixel. And what do PyTorch's `F.unfold` and `F.fold`, which transformers uses for its patches, make of 7×7?
 
 # %%
 ones = torch.ones(1, 1, 7, 7)
@@ -523,7 +542,7 @@ back = F.fold(F.unfold(ones, 2, stride=2), (7, 7), 2, stride=2)
 print(back[0, 0].int())
 
 # %% [markdown]
-# A last row and a last column of zeros, without a warning. So the same weights give different answers in different libraries, whenever a map has an odd side. At 256×256 pixels, where the maps are 32, 16 and 8 wide, they all agree.
+# A last row and a last column of zeros, without a warning. So the same weights give different answers in different libraries when a map has an odd side. At 256×256 pixels the maps are 32, 16 and 8 wide, and the question does not arise.
 
 # %% [markdown]
 # ## Exercises · 45 min
@@ -672,10 +691,10 @@ checks.extra_macs(extra_macs)
 # %% [markdown]
 # ## What you now know
 #
-# 1. You can *count* the nearly ninefold saving of a depthwise-separable convolution, and *saw* that it looks at 3×3 pixels.
-# 2. You *proved* `unfold` with sixteen numbers and `fold` bit for bit, and can *spot* the band bug.
+# 1. You can *count* the more than eightfold saving of a depthwise-separable convolution, and *saw* that it looks at 3×3 pixels.
+# 2. You *tested* `unfold` against its definition and `fold` bit for bit, and can *spot* the band bug.
 # 3. You can *explain* the four conversations, one for each pixel position; they meet in the depthwise 3×3 and in the norm.
-# 4. You *assembled* the block from its pieces; it equals the library's, and timm's where timm is installed.
+# 4. You *assembled* the block from its pieces; it equals the library's, which equals timm's (seen where timm is installed).
 # 5. You can *compare* v1 and v2: two full 3×3 convolutions, the skip and the $k^2$ are gone, and not all of that was free.
 #
 # **References**

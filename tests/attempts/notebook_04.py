@@ -86,7 +86,7 @@ WRONG = {
         (lambda x, p: x.movedim(1, -1).reshape(len(x), p * p, -1, x.shape[1]), "horizontal bands"),
         (lambda x, p: torch_unfold(x, p).transpose(1, 2), "P comes before N"),
         (lambda x, p: looped_unfold(x, p).movedim(-1, 1), "last axis"),
-        (lambda x, p: looped_unfold(x.mT, p), "patches of the width"),
+        (lambda x, p: looped_unfold(x.mT, p), "height and width are exchanged"),
         (lambda x, p: torch_unfold(x, p).unflatten(1, (p, p)).transpose(1, 2).flatten(1, 2), "column by column"),
         (
             lambda x, p: torch_unfold(x, p).unflatten(2, (x.shape[2] // p, -1)).transpose(2, 3).flatten(2, 3),
@@ -131,6 +131,7 @@ WRONG = {
         (lambda x, w, b, e: F.layer_norm(x, x.shape[1:], eps=e), "weight and bias are missing"),
         (lambda x, w, b, e: F.layer_norm(x, x.shape[1:], eps=e) * w, "the bias is missing"),
         (lambda x, w, b, e: torch_group_norm(x, w, b, 0), "eps is missing"),
+        (lambda x, w, b, e: torch_group_norm(x, w, b, 1e-5), "fixed at a small value"),
         (lambda x, w, b, e: F.layer_norm(x, x.shape, eps=e) * w + b, "runs over the batch"),
         (
             lambda x, w, b, e: (x - x.mean((1, 2, 3), True)) / (x.var((1, 2, 3), keepdim=True) + e) ** 0.5 * w + b,

@@ -98,7 +98,7 @@ def residuals(x: Sequence[float], series: Mapping[str, Sequence[float]], xlabel:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.2, 3.4), layout="constrained")
         axes = figure.subplots()
-        axes.axhspan(-0.005, 0.005, color=BLUE, alpha=0.25, linewidth=0, label="what rounding to two digits explains")
+        axes.axhspan(-0.005, 0.005, color=BLUE, alpha=0.25, linewidth=0, label="what rounding to two decimals explains")
         for name, values in series.items():
             axes.plot(x, values, label=name)
         axes.set(xlabel=xlabel, ylabel=ylabel, xticks=x)

@@ -6,7 +6,7 @@
 # **You will be able to**
 #
 # 1. *count* the work and the memory of an attention before you run it,
-# 2. *recognise* five ways in which a timing goes wrong,
+# 2. *recognise* five ways in which a timing misleads,
 # 3. *measure* growth so that the answer repeats: warmed up, one thread, interleaved rounds, the shortest time, a slope with its uncertainty,
 # 4. *separate* what is linear in memory from what is linear in time,
 # 5. *judge* a claim such as "three times faster" by what was held fixed.
@@ -50,7 +50,7 @@ for k in (2**power for power in range(6, 15)):
     )
 
 # %% [markdown]
-# The third column says by how much the work has grown since half as many tokens: 2.4 times at 64 tokens, where the four projections
+# (Separable attention as the library runs it, pooled first.) The third column says by how much the work has grown since half as many tokens: 2.4 times at 64 tokens, where the four projections
 # weigh most, and close to 4 from some thousands on. So even on paper, multi-head attention is not simply "quadratic": it *becomes* quadratic. The
 # two parts are equal where $4kd^2 = 2k^2d$, at $k = 2d = 128$.
 #
@@ -85,7 +85,7 @@ for k in (64, 256, 1024, 4096, 16384):
 # From here on, numbers differ from machine to machine and from run to run. Those you see before you run a cell come from the machine named under the
 # figures. The text says what is usual; look whether your machine agrees.
 #
-# A stopwatch first: the seconds of each of some calls in a row.
+# A stopwatch first: how many seconds each of several calls takes.
 
 
 # %%
@@ -112,7 +112,7 @@ least = min(others)
 print(f"first call {1e3 * first:.2f} ms, shortest of the others {1e3 * least:.2f} ms: {first / least:.0f} times")
 
 # %% [markdown]
-# (Run the cell again: the kernel has used such a layer by now, and the effect is all but gone.)
+# (Run the cell again: the kernel has used such a layer by now, and the effect is much smaller.)
 #
 # **Two: the mean.** Call the same layer 400 times. Nothing changes between the calls, except what else the machine is doing:
 
@@ -125,7 +125,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Each dot is one call of the same layer. Noise makes calls longer, and hardly ever shorter.* One call that was held up for some milliseconds moves the mean more than many good ones together, so the mean mixes the layer with the rest of the machine. The
+# *Each dot is one call of the same layer. Noise makes calls longer, and hardly ever shorter.* Every call that is held up pulls the mean upwards, so the mean mixes the layer with the rest of the machine: here by a few per cent, on a busy machine by much more. (The first dot is number one again, if much smaller.) The
 # shortest time says most about the layer, if there are enough calls, spread over enough time, for some of them to find the machine undisturbed.
 
 # %% [markdown]
@@ -158,7 +158,7 @@ def stop(programs):
 
 
 # %% [markdown]
-# > **Predict.** Which of the four lines will have the largest difference between its shortest and its longest time?
+# > **Predict.** One or two threads, alone or beside other programs: in which of the four cases will shortest and longest time differ most?
 
 # %% tags=["nbval-ignore-output"]
 matrix = torch.randn(384, 384)
@@ -173,10 +173,10 @@ for busy in (0, max(1, os.cpu_count() - 1)):
 torch.set_num_threads(1)
 
 # %% [markdown]
-# With one thread, even the busy machine has undisturbed moments, and the shortest time stays what it was. With two, one thread that is held up holds up the product, and a single number may be wrong by a large factor. (If two threads are slower in the first pair of lines already, something else is running on your machine.) All measurements below use one
+# One thread finds a free core, and hardly anything changes. With two, one thread that is held up holds up the product, and a single number may be wrong by a large factor. (If two threads are slower in the first pair of lines already, something else is running on your machine, or it has a single core.) All measurements below use one
 # thread.
 #
-# **Four: new memory.** Where does a large result go? Into new memory, which the operating system hands out piece by piece as it is first written to. Fill 64 MiB
+# **Four: new memory.** Where does a large result go? Into new memory, which the operating system hands out piece by piece as it is first written to. When it is no longer used it goes back, and the next call gets new memory again. Fill 64 MiB
 # with ones: in new memory, and in memory that we already have.
 #
 # > **Predict.** The processor writes the same numbers in both cases. How much longer does the new memory take?
@@ -215,11 +215,13 @@ with torch.inference_mode():
     programs = other_programs(os.cpu_count())
     late_a, late_b = in_turns(lambda: layer(x), calls=300)
     stop(programs)
-print(f"one after the other: B takes {sum(b) / sum(a):.2f} times as long as A")
-print(f"in turns:            B takes {sum(early_b + late_b) / sum(early_a + late_a):.2f} times as long as A")
+first, second = statistics.median(a), statistics.median(b)
+in_pairs = statistics.median(later / earlier for earlier, later in zip(early_a + late_a, early_b + late_b, strict=True))
+print(f"one after the other: B takes {second / first:.2f} times as long as A")
+print(f"in turns:            B takes {in_pairs:.2f} times as long as A")
 
 # %% [markdown]
-# In turns, both meet the same troubles, and the ratio comes out near one, as it must.
+# In turns, both meet the same troubles, and the typical ratio of a pair is near one, as it must be for one and the same layer.
 
 # %% [markdown]
 # ## A protocol · 17 min
@@ -248,7 +250,7 @@ def interleaved(functions, rounds):
 
 
 # %% [markdown]
-# The library's `timing.measure` does the same with the rest of the list: it repeats what is short, over many sizes, shows a progress bar, and can measure
+# The library's `timing.measure` does the same with the rest of the list: it repeats what is short, takes many sizes, shows a progress bar, and can measure
 # memory and graphics cards. A *contestant* is a function that takes a size and returns what is to be timed. Making the input is
 # then not part of the time. Both should agree, roughly, about two matrix products:
 
@@ -267,7 +269,7 @@ for size in (256, 512):
     assert 0.4 < by_hand[size] / best < 2.5
 
 # %% [markdown]
-# `timings["product", 512]` is one measurement: `.seconds` are its rounds, `.best` the shortest. `timings.seconds(name)` are the shortest times at all sizes, `timings.slope(name)` fits them, and `timings.ratio` is the ratio of number 4.
+# `timings["product", 512]` is one measurement: `.seconds` are its rounds, `.best` the shortest. `timings.seconds(name)` are the shortest times at all sizes, `timings.slope(name)` fits a power of the size to them, and `timings.ratio` is the ratio of number 4 of the protocol.
 
 # %% [markdown]
 # ## Four attentions · 21 min
@@ -304,7 +306,7 @@ print("explicit and fused attention give the same numbers")
 # gradients, as in training.
 #
 # > **Predict.** On logarithmic axes, a power of $k$ is a straight line, and the exponent is its slope. Which slopes will the four lines have
-# > between $k = 512$ and $4096$? And will the fused form be linear?
+# > between $k = 512$ and $4096$? And will the time of the fused form be linear?
 
 # %% tags=["nbval-ignore-output"]
 forward = timing.measure(timing.attentions(d, heads, p), [64, 128, 256, 512, 1024, 2048, 4096], memory=True)
@@ -320,10 +322,10 @@ figures.show(
 )
 
 # %% [markdown]
-# *Left without, right with gradients: everything takes some three times as long, and grows alike. A point is the shortest round; its bar ends at the median. Slopes are fitted from $k = 512$ on, and ± is the standard error of the fit: how far the points are from a straight line, not what another machine would give. The ring marks where Linformer's line crosses
+# *Left without, right with gradients: everything takes longer, and the slopes are similar. A point is the shortest round; its bar ends at the median. Slopes are fitted from $k = 512$ on, and ± is the standard error of the fit: how far the points are from a straight line, not what another machine would give. The ring marks where Linformer's line crosses
 # that of fused attention.* At the left the line of separable attention flattens: the fixed cost of calling begins to show.
 #
-# What should hold on any machine, as a test. It looks at slopes and ratios, never at milliseconds:
+# What we expect of other machines too, as a test. It looks at slopes and ratios, never at milliseconds:
 
 # %%
 slopes = {name: forward.slope(name, smallest=512).value for name in forward.names}
@@ -361,13 +363,12 @@ print("fused / separable, medians of the rounds:", {k: round(ratio, 1) for k, ra
 # %% [markdown]
 # Fused attention grows about as its MACs say. Two other lines deserve a second look.
 #
-# *Explicit attention climbs faster than $k^2$, but not everywhere.* Its line has a step. Once its scores are too large for memory that the process already owns, every call needs new memory for them, number
-# four of the list, and the count of MACs does not contain that. Beyond the step it is quadratic again. (The ± of its slope says so, too: a line with a step is no straight line.) The next cell sets the gap between explicit and fused attention at $k = 2048$, where the scores are 64 MiB before the softmax and 64 MiB after it, beside
-# what new memory of that size cost in number four.
+# *Explicit attention climbs faster than $k^2$, but not everywhere.* Its line has a step. Once its scores are too large for memory that the process already owns, every call needs new memory for them, the fourth
+# of the five mistakes, and the count of MACs does not contain that. Beyond the step it is quadratic again. (The ± of its slope says so, too: a line with a step is no straight line.)
 #
 # *Separable attention may stay below 1.* At 512 tokens a part of its time is still the fixed cost of calling.
 #
-# And the crossing. Linformer takes $4kpd$ where multi-head attention takes $2k^2d$ for the pairs: by count they meet at $k = 2p = 128$.
+# And the crossing. Linformer takes $4kpd$ where multi-head attention takes $2k^2d$ for the pairs: by count they meet at $k = 2p = 128$. The cell prints where they meet by the clock. Before that, it sets the gap between explicit and fused attention at $k = 2048$, where the scores take 64 MiB before the softmax and 64 MiB after it, beside what new memory of that size cost above: most of the gap is new memory.
 
 # %% tags=["nbval-ignore-output"]
 gap = forward["multi-head, explicit", 2048].best - forward["multi-head, fused", 2048].best
@@ -507,8 +508,8 @@ assert share_of_time["aten::addmm"] < share_of_work["aten::addmm"]
 print("The linear layers take a smaller share of the time than of the MACs, so the rest takes a larger one.")
 
 # %% [markdown]
-# The softmax needs an exponential for every score, which no count of MACs contains. The products of all heads, `bmm`, are many narrow matrix products instead of a large one. So the quadratic part, `bmm` and softmax together, takes a larger share of the time than of the MACs. How much larger depends on
-# the device and on who wrote the operators. That is where a large factor may come from.
+# The softmax needs an exponential for every score, which no count of MACs contains. The products of all heads, `bmm`, are many narrow matrix products instead of a large one, which processors do less efficiently. So the quadratic part, `bmm` and softmax together, takes a larger share of the time than of the MACs. How much larger depends on
+# the device and on who wrote the operators.
 #
 # Now the *controlled swap*, measured: the same network, the same widths, only the attention exchanged. (The weights are random; the time hardly depends on them.)
 #
@@ -543,7 +544,7 @@ for name in swap.names[1:]:
         print(f"{name:16} at {side}×{side} {takes}, with {more[0.5, side]:.1f} times the MACs")
 
 # %% [markdown]
-# As a test, again by ratios, for the explicit form, where the effect is large enough to be found at any time:
+# As a test, again by ratios, for the explicit form, where the effect is large:
 
 # %%
 gains = [swap.ratio("multi_head", "separable", side) for side in (256, 512)]
@@ -551,7 +552,8 @@ assert 1.2 < gains[1] > gains[0]
 print("Exchanging only the attention, separable attention gains more on explicit attention at 512×512 than at 256×256.")
 
 # %% [markdown]
-# So the gain is real here, and it is no constant: it grows with the resolution, and it depends on how well the *other* attention is written. Compare the first ratio of each line with the last: for fused attention, time goes nearly by MACs; where explicit attention takes far longer than its MACs say, it is not the mathematics that costs.
+# At 512×512 pixels the gain is real here. At 256×256 it is small, and three rounds may not tell it from none. It is no constant, then: it grows with the resolution, and it depends on how well the *other* attention is written. Compare the first ratio of each line with the last. At 512×512, fused attention takes about as much longer as its MACs say. Explicit attention takes far longer: its first stage
+# needs new memory for two times 64 MiB of scores (four groups, four heads, $k = 1024$), the fourth of the five mistakes once more.
 #
 # The paper's own comparison is not this swap. Its networks, MobileViT v1 in the sizes XXS, XS and S against MobileViTv2 at $\alpha = 0.5$, $0.75$ and $1$, differ in their attention, and also in their convolutions and widths (notebook 04).
 # What did others measure with the same three pairs? This table is in the library, each row with its source, all at 256×256 pixels:
@@ -585,7 +587,7 @@ print(f"In {unequal} of them v1 and v2 ran with batches of different sizes.")
 
 # %% [markdown]
 # *Each mark is one published comparison of a MobileViTv2 with its v1 counterpart. The two marks at three stand alone.* They were measured on a phone, with Apple's Core ML software
-# of 2022; for the 3.2 of the abstract, the paper's Tables 1 and 2 hold no pair of times. We cannot repeat that here, and do not doubt it: the claim was about a mobile device, and this table holds no second phone. Nor is it 85 independent experiments: many rows are the same card under another version of
+# of 2022; the abstract's 3.2 is not among the pairs of times in the paper's Tables 1 and 2, which give 3.00 and 2.91. We cannot repeat that here, and do not doubt it: the claim was about a mobile device, and this table holds no second phone. Nor is it 85 independent experiments: many rows are the same card under another version of
 # PyTorch, some count pictures a second in large batches, others milliseconds for one picture.
 #
 # How to read a claim of speed, then: *against what, at which size, on which device, written how well?* You decide whether "three times faster" is a fair summary of this figure.
@@ -593,8 +595,8 @@ print(f"In {unequal} of them v1 and v2 ran with batches of different sizes.")
 # %% [markdown]
 # ## On a graphics card · 45 min
 #
-# The same four attentions on a GPU, if PyTorch finds one. There a call returns before the work is done, so the clock must be the
-# card's own: `timing.measure` records two *events* on the card and waits for the second. No GPU was at hand when this course was made,
+# The same four attentions on a GPU, if PyTorch finds one. There a call returns before the work is done, so one must wait for the
+# card before reading a clock. `timing.measure` lets the card take the time itself, between two *events*, and waits for the second. No GPU was at hand when this course was made,
 # so there are no stored measurements to show.
 
 # %% tags=["nbval-ignore-output"]
@@ -634,7 +636,7 @@ for name in ("multi-head, fused", "separable"):
     exponent, known = forward.slope(name, smallest=512).value, forward[name, 4096].best
     guess[name] = known * (million / 4096) ** exponent
     print(
-        f"{name:18} at a million tokens: about {float(f'{guess[name]:.1g}'):g} seconds a layer, if the line stays straight"
+        f"{name:18} at a million tokens: about {float(f'{guess[name]:.2g}'):g} seconds a layer, if the line stays straight"
     )
 
 # %% [markdown]
@@ -649,7 +651,7 @@ for k in further.sizes("separable"):
     print(f"{k:8} tokens: {1e9 * further['separable', k].best / k:6.0f} nanoseconds a token")
 at_this_rate = further["separable", k].best / k * million
 print(
-    f"a million tokens at the last rate: {at_this_rate:.1f} seconds, {at_this_rate / guess['separable']:.0f} times the guess"
+    f"a million tokens at the last rate: {at_this_rate:.2f} seconds, {at_this_rate / guess['separable']:.0f} times the guess"
 )
 
 # %% [markdown]

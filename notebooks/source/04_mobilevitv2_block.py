@@ -50,7 +50,7 @@ print(f"3×3: {costs[0]:,} MACs, depthwise and 1×1: {costs[1]:,} MACs, {costs[0
 # %% [markdown]
 # More than eight times: where there are many channels, the nine places are almost free. `groups=C` is PyTorch's way to say *depthwise*. The price: a depthwise convolution cannot mix channels, and a 1×1 convolution cannot look sideways.
 #
-# In MobileViTv2 almost every convolution is followed by a *batch norm*, and most by a *SiLU*, $x \cdot \operatorname{sigmoid}(x)$, a smooth relative of the ReLU. The three together are one building stone:
+# In MobileViTv2 almost every convolution is followed by a *batch norm*, which subtracts a mean from each channel and divides by a spread (in training those of the batch, afterwards stored ones), and most by a *SiLU*, $x \cdot \operatorname{sigmoid}(x)$, a smooth relative of the ReLU. The three together are one building stone:
 
 
 # %%
@@ -67,7 +67,7 @@ class ConvNormAct(nn.Module):
 
 
 # %% [markdown]
-# MobileViTv2 has two kinds of block. The simpler one, the *inverted residual* (MobileNetV2, arXiv 1801.04381), is made of three such stones: widen with 1×1 to twice the channels, look sideways with a depthwise 3×3, narrow with 1×1. Where the shape allows it, the input is
+# MobileViTv2 has two kinds of block. The simpler one, the *inverted residual* (MobileNetV2, arXiv 1801.04381), is made of three such stones: widen with 1×1 (here to twice the channels), look sideways with a depthwise 3×3, narrow with 1×1. Where the shape allows it, the input is
 # added to the output. (The *bottleneck* block of residual networks is wide outside and narrow inside; this one is the other way round.)
 
 
@@ -103,7 +103,7 @@ def randomise(module):
 
 
 # %% [markdown]
-# Then the comparison, at both strides. (The library folds each batch norm into its convolution when it is not training; the numbers are the same.)
+# Then the comparison, at both strides. (When it is not training, the library merges each batch norm with its convolution; the numbers are the same.)
 
 
 # %%
@@ -162,7 +162,7 @@ figures.show(
 # ## Unfold · 13 min
 #
 # Attention wants tokens `[..., k, d]`. Each pixel becomes one token. The simplest choice would be a single attention over all of them, $k = HW$. MobileViTv2 (like v1) does something else: it cuts the map into patches of 2×2 pixels, and collects the *first* pixel of every patch, then the *second* of every patch, and so
-# on. There are $P = 4$ pixel positions and $N = HW/4$ patches, and so four collections of $N$ tokens.
+# on. There are $P = 4$ pixel positions and $N = HW/4$ patches, and so four collections of $N$ tokens. Each collection attends only within itself: four separate *conversations*.
 #
 # The definition, as loops over the pixels, and a picture whose pixels are numbered:
 
@@ -250,7 +250,7 @@ tokens = torch.zeros(1, 4, 128 * 128, 1)  # [B, P, N, C]
 tokens[:, 0] = 1  # collection 0
 taken = {
     "unfold, a corner enlarged": (photograph * fold(tokens, (256, 256)))[..., :48, :48],
-    "reshape alone, the whole picture": photograph * tokens.reshape(1, 1, 256, 256),
+    "reshape alone, the whole picture": photograph * tokens.reshape(1, 1, 256, 256),  # back from `banded`
 }
 pictures = {title: pixels[0].movedim(0, -1) for title, pixels in taken.items()}
 figures.show(
@@ -260,7 +260,7 @@ figures.show(
 
 # %% [markdown]
 # *Left, a corner of the photograph enlarged: `unfold` takes every second pixel, all over the picture. Right, the whole picture: a reshape takes its top quarter, a horizontal band.* With the bug, attention relates only pixels of the same band; it is no longer
-# global, and nothing complains. A public example of MobileViT has this bug. Sixteen numbers are enough to notice:
+# global, and nothing complains. Sixteen numbers are enough to notice:
 
 # %%
 print(banded(numbered)[0, :, :, 0].int().tolist())
@@ -292,7 +292,7 @@ print(int((attention_field > 0).sum()), "of", attention_field.numel(), "pixels")
 # %% [markdown]
 # A quarter: those at its own position in their patches, over the whole map. The first pixel of a patch never talks to the second one here.
 #
-# **Why four conversations?** In v1 they save work: four multi-head attentions over a quarter of the tokens each compare a quarter of the pairs that one attention over all would. For separable attention there is nothing to save:
+# **Why four conversations?** In v1 they save work: a multi-head attention over a quarter of the tokens compares a sixteenth of the pairs, and four of them a quarter. (The projections cost the same either way.) For separable attention there is nothing to save, here in the paper's order:
 
 # %%
 d, pixels = 64, 32 * 32
@@ -301,13 +301,13 @@ for name, count in (("multi-head", cost.multi_head_macs), ("separable", cost.sep
     print(f"{name:10} one attention over {pixels} tokens {together:11,} MACs, four over {pixels // 4} each {apart:11,}")
 
 # %% [markdown]
-# MobileViTv2 kept the four of its predecessor. (The paper gives no reason. What it does have from them is four context vectors instead of one.)
+# MobileViTv2 kept the four of its predecessor, and we found no reason for it in the paper. What it gains from them is four context vectors in place of one.
 #
-# Two things bring the four together. The depthwise 3×3
-# convolution before them has mixed neighbouring pixels, and a 2×2 patch lies within its reach. And the *norm* before each attention looks at all of them.
+# Two things bring the four together in the block, which is assembled in the next section. It begins with a depthwise 3×3
+# convolution, which mixes the pixels of a 2×2 patch with one another. And the *norm* before each attention looks at all of them.
 #
 # **That norm** is a *group norm with one group*: one mean and one variance for each sample, over all positions, all patches and all channels. Some call that a layer norm. It is not the layer norm of Transformers, which takes the mean of each *token*. The
-# same tokens, normalised both ways; their means differ on purpose:
+# same tokens, normalised both ways; their means differ on purpose. (PyTorch's `F.layer_norm` normalises over whatever axes it is told.)
 
 # %%
 tokens = torch.randn(2, 4, 9, 6) + torch.arange(9.0)[:, None]  # [B, P, N, d]
@@ -331,7 +331,7 @@ print("GroupNorm1 on tokens equals nn.GroupNorm(1, d) on maps")
 # What does one pixel see through attention with this norm before it?
 
 # %%
-layer = randomise(nn.Sequential(blocks.GroupNorm1(24), mv.SeparableSelfAttention(24)))
+layer = nn.Sequential(randomise(blocks.GroupNorm1(24)), attention)
 fields = {"attention": attention_field, "norm, then attention": seen(through(layer), x)}
 print({name: int((field > 0).sum()) for name, field in fields.items()})
 
@@ -341,11 +341,11 @@ print({name: int((field > 0).sum()) for name, field in fields.items()})
 # %%
 figures.show(
     figures.receptive_fields(fields, width=3),
-    alt="Left, every second pixel of every second row is coloured. Right, all pixels are, the same grid strongly and the rest faintly.",
+    alt="Left, every second pixel of every second row is coloured. Right, all pixels are; most of the grid stands out.",
 )
 
 # %% [markdown]
-# *Attention alone leaves three quarters of the map white; through the norm all pixels matter to the one in the middle, those at other positions more weakly.* So the norm is a second way for news to travel across the map.
+# *Attention alone leaves three quarters of the map white; through the norm all pixels matter to the one in the middle, those at other positions faintly.* So the norm is a second way for news to travel across the map.
 
 # %% [markdown]
 # ## The block · 29 min
@@ -405,7 +405,7 @@ timm = checks.referee("timm")
 if timm:
     network = randomise(timm.create_model("mobilevitv2_050"))
     library = mv.load_checkpoint(mv.MobileViTv2(0.5), network.state_dict()).eval()
-    theirs, ours = network.double().stages[2][1], library.double().stages[2][1]
+    theirs, ours = network.double().stages[2][1], library.double().stages[2][1]  # the first MobileViTv2 block
     for H, W in ((16, 16), (10, 18), (7, 7), (15, 9)):
         x = torch.randn(1, 128, H, W, dtype=torch.float64)
         difference = (ours(x) - theirs(x)).abs().max().item()
@@ -438,7 +438,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Before the transformer layers a pixel sees nine pixels, after them all 576.*
+# *Before the transformer layers a pixel sees nine pixels (the 1×1 adds none), after them all 576.* The tiles at the right are the reach of the first 3×3.
 
 # %% [markdown]
 # ## Beside MobileViT v1 · 36 min
@@ -476,7 +476,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Read from below. Gone in v2 are the skip around the block with the box on top of it; the first 3×3 is depthwise, the attention separable, and the last 1×1 has no SiLU.*
+# *Read from below. Gone in v2 are the skip and the two boxes on top, the one that joins and the one that fuses; the first 3×3 is depthwise, the attention separable, and the last 1×1 has no SiLU.*
 #
 # > **Predict.** Which of these changes saves most multiply–accumulates at 32×32 pixels, $C = 128$, $d = 64$? (Separable attention is counted in the paper's order.)
 
@@ -499,7 +499,7 @@ for name, block in (("v1's wiring", v1), ("MobileViTv2", v2)):
 # %% [markdown]
 # The fusing convolution, by far; then the full 3×3 at the start; then attention. At this size, the block became cheap mostly by losing full convolutions, in MACs and in parameters.
 #
-# Were they worth anything? The v2 paper reports no experiment on that. The v1 paper's Fig. 12 gives half a point of ImageNet accuracy to the skip and fusion (78.4 against 77.9). MobileViTv3 (arXiv 2209.15159) puts a cheaper fusion and a skip back into v2, and reports 2.1, 1.0 and 0.5
+# Were they worth anything? The v2 paper reports no experiment of its own on that; it says that they improve the performance marginally, and refers to v1. There, Fig. 12 gives half a point of ImageNet accuracy to the skip and fusion (78.4 against 77.9). MobileViTv3 (arXiv 2209.15159) puts a cheaper fusion and a skip back into v2, and reports 2.1, 1.0 and 0.5
 # points more for three widths of the network. That is not what v2 dropped, but it suggests that dropping it was not free.
 
 # %% [markdown]
@@ -509,8 +509,8 @@ for name, block in (("v1's wiring", v1), ("MobileViTv2", v2)):
 #
 # | implementation | what it does with 7×7 | what comes out |
 # |---|---|---|
-# | ml-cvnets (the authors' own), timm, and ours | enlarges to 8×8 before the block, bilinear; the corner pixels stay where they are | 8×8 |
-# | keras_cv_attention_models | enlarges to 8×8 before the block, bilinear; the corners move | 8×8, other numbers |
+# | ml-cvnets (the authors' own), timm, and ours | enlarges to 8×8 before the block, bilinear, with `align_corners` | 8×8 |
+# | keras_cv_attention_models | enlarges to 8×8 before the block, bilinear, without `align_corners` | 8×8, other numbers |
 # | keras-vision-models | enlarges inside the block, shrinks back at its end | 7×7 |
 # | transformers | unfolds 6×6 and leaves the last row and column empty | 7×7 |
 # | PaddleClas | nothing: shapes no longer fit | an error, as far as we can tell |
@@ -525,16 +525,16 @@ torch.testing.assert_close(block(x), block(enlarged))
 print(tuple(x.shape), "becomes", tuple(block(x).shape))
 
 # %% [markdown]
-# Does it matter whether the corners stay (`align_corners`)? A ramp of seven numbers, made eight:
+# With `align_corners` the centres of the corner pixels stay where they are, without it the edges of the picture do. Does it matter? A ramp of seven numbers, made eight:
 
 # %%
 ramp = torch.arange(7.0).reshape(1, 1, 1, 7)
 for stay in (True, False):
     eight = F.interpolate(ramp, (1, 8), mode="bilinear", align_corners=stay)
-    print("corners", "stay:" if stay else "move:", [round(number, 2) for number in eight.flatten().tolist()])
+    print(f"align_corners={stay!s:5}", [round(number, 2) for number in eight.flatten().tolist()])
 
 # %% [markdown]
-# A little: up to 0.05 of the step from pixel to pixel. And what do PyTorch's `F.unfold` and `F.fold`, which transformers uses for its patches, make of 7×7?
+# A little: less than 0.05 of the step from pixel to pixel. And what do PyTorch's `F.unfold` and `F.fold`, which transformers uses for its patches, make of 7×7?
 
 # %%
 ones = torch.ones(1, 1, 7, 7)

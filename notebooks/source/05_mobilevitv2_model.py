@@ -120,7 +120,7 @@ def forward(self, image):
 Model.forward = forward  # two cells make one class, so that each fits on a screen
 
 # %% [markdown]
-# It is the library's model: the same weights under the same names, and the same numbers out. As in notebook 04, all weights, biases and norms are made random first, and large enough that the picture matters for the answer. (The ten or a thousand numbers that come out are called *logits*; a softmax would turn them into probabilities.)
+# It is the library's model: the same weights under the same names, and the same numbers out. As in notebook 04, all weights, biases and norms are made random first, and large enough that the picture matters for the answer. (The thousand numbers that come out are called *logits*; a softmax would turn them into probabilities.)
 
 
 # %%
@@ -188,7 +188,7 @@ for name, modules in parts.items():
 # %% [markdown]
 # ## The parameter detective · 14 min
 #
-# Table 5 of the paper, as printed, has *two* inverted residuals with stride 1 in stage 2. Our table has one, and so have the authors' own code, timm, transformers and all others we know. Who is right?
+# Table 5 of the paper, as printed, has *two* inverted residuals with stride 1 in stage 2. Our table has one, and so have the authors' own code, timm and transformers. Who is right?
 #
 # Nobody needs to be believed. The paper itself has printed the number of parameters for seven widths, in its Table 6. Both readings can be counted. (`published` reads small tables of published numbers that come with the library.)
 #
@@ -209,7 +209,7 @@ def count_both(alpha, classes=1000):
 
 
 # %% [markdown]
-# Against Table 6, in millions with one digit:
+# Against Table 6, in millions with one decimal:
 
 # %%
 rows = published("totals")
@@ -236,7 +236,7 @@ for alpha, table_7 in ((1.5, 17.9), (1.75, 22.7), (2.0, 28.1)):
     print(f"α = {alpha:4}: Table 7 prints {table_7}, we count", counted)
 
 # %% [markdown]
-# Three of three for one block, none of three for two. So the paper's models had one block there, and its Table 5 prints one too many. timm, which counts its own program to two digits, shows that this program agrees; it is no witness about the paper. Here is what is left over when both readings are compared with timm's totals:
+# Three of three for one block, none of three for two. So the paper's models had one block there, and its Table 5 prints one too many. timm publishes counts of its own program, to two decimals. They say nothing about the paper, but they show more sharply how the two readings differ:
 
 # %%
 left_over = {"one, as coded": [], "two, as printed": []}
@@ -250,17 +250,17 @@ figures.show(
     alt="Counted minus timm's totals over α: with one block all seven points lie in a narrow band at zero; with two they rise to 0.27.",
 )
 assert max(map(abs, left_over["one, as coded"])) < 0.005 < min(left_over["two, as printed"])
-print("with one block every total agrees to two digits, with two blocks none does")
+print("with one block every total agrees to two decimals, with two blocks none does")
 
 # %% [markdown]
-# *With one block the difference is rounding; with two it grows like* $\alpha^2$, *so it shows best at large* $\alpha$.
+# *With one block the difference is rounding; with two it grows almost like* $\alpha^2$. As a share it is about the same at all widths; it shows at large $\alpha$ because the table prints tenths of a million.
 
 # %% [markdown]
 # ## What α does · 22 min
 #
 # A convolution from $C$ to $C'$ channels has $C C'$ weights (times nine for a full 3×3). Scale both by $\alpha$, and it has $\alpha^2$ times as many. What is counted once for each channel (depthwise weights, biases, norms) grows with $\alpha$ only.
 #
-# > **Predict.** From $\alpha = 1$ to $\alpha = 2$, do the parameters grow by a factor of exactly four? Of more or of less?
+# > **Predict.** From $\alpha = 1$ to $\alpha = 2$, do the parameters grow by a factor of four exactly, of more, or of less?
 
 # %%
 for low, high in ((0.5, 1.0), (1.0, 2.0)):
@@ -274,7 +274,7 @@ for low, high in ((0.5, 1.0), (1.0, 2.0)):
     )
 
 # %% [markdown]
-# Less, and mostly because of the classifier: it has 1000 outputs at every width, and only its inputs grow. The rest of the shortfall is what is counted once for each channel.
+# Less, and mostly because of the classifier: it has 1000 outputs at every width, and only its inputs grow. The rest of the shortfall is what is counted once for each channel, and the stem, whose input always has three colours. The MACs fall short of four for that second reason; the classifier is almost no work.
 #
 # The size of the picture is another matter: it changes the work, and not a single parameter.
 #
@@ -287,12 +287,12 @@ head = model.classifier.in_features * model.classifier.out_features
 print(f"{macs[384] / macs[256]:.4f} times; without the classifier exactly {(macs[384] - head) / (macs[256] - head)}")
 
 # %% [markdown]
-# Exactly proportional at multiples of 64, but for the classifier, which sees one mean whatever the size. (At 224×224 the last maps grow by a pixel, and the work with them.) With multi-head attention it would be more:
+# Exactly proportional at multiples of 64, but for the classifier, which sees one mean whatever the size. (In the paper's order, that is; as the library runs it, each attention also projects one pooled vector whatever the size. And at 224×224 the last map grows by a pixel, and the work with it.) With multi-head attention it would be more:
 
 # %%
 model = mv.MobileViTv2(1.0, attention="multi_head")
 macs = {side: cost.count_macs(model, 1, 3, side, side) - head for side in (256, 384)}
-print(f"with multi-head attention {macs[384] / macs[256]:.2f} times")
+print(f"with multi-head attention {macs[384] / macs[256]:.2f} times, also without the classifier")
 
 # %% [markdown]
 # What others count, beside ours:
@@ -308,7 +308,7 @@ for row in rows:
     print(f"α = {row['width_multiplier']:4}: {paper}, ours {small:.3f} and {large:6.3f}, {timm_says}")
 
 # %% [markdown]
-# The paper's "FLOPs" are these multiply–accumulates; ours agree with them to the printed digit. timm's are one to three per cent more. Ours count convolutions and linear layers alone, with separable attention in the paper's order; we have not traced where timm's surplus comes from. A counter that includes norms, activations, sums or biases would come out higher.
+# The paper's "FLOPs" are these multiply–accumulates; ours agree with them to the printed digit. timm's are one to three per cent more. Ours count the convolutions and linear layers of MobileViTv2 alone, as the paper does; we have not traced where timm's surplus comes from. A counter that includes norms, activations, sums or biases would come out higher.
 #
 # Now change $\alpha$ and the size yourself. First a picture for those who only read:
 
@@ -319,7 +319,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Almost the same profile as before, at more than thirty times the work; only the classifier's share of the parameters has shrunk.* With a running kernel, move the sliders:
+# *Almost the same profile as before, at more than thirty times the work; the classifier's share of the parameters and the stem's share of the work have shrunk.* With a running kernel, move the sliders:
 
 # %% tags=["nbval-ignore-output"]
 import ipywidgets
@@ -338,7 +338,7 @@ for slider in (alpha, pixels):
 ipywidgets.VBox([alpha, pixels, drawing])
 
 # %% [markdown]
-# The totals stand in the headings. At those sizes that are no multiple of 64 some map has an odd side, and grows by a pixel before its block (notebook 04).
+# The totals stand in the headings. At those sizes that are no multiple of 64 the last map has an odd side, and grows by a pixel before its block (notebook 04).
 
 # %% [markdown]
 # ## What it buys · 29 min
@@ -352,7 +352,7 @@ for row in table:
         print(f"{row['model']:16} {row['parameters_m']:5} M parameters {row['gmacs']:4} G MACs   top-1 {row['top1']} %")
 
 # %% [markdown]
-# The paper compares them with MobileViT v1, with two other networks made for phones (EfficientNet, Mobile-Former), and with larger ones (DeiT, Swin, ConvNeXt).
+# The paper compares them with MobileViT v1, with two other families of small networks (EfficientNet, Mobile-Former), and with DeiT, Swin and ConvNeXt, most of them larger.
 #
 # > **Predict.** Over which of three costs will MobileViTv2 lie furthest ahead of v1: parameters, multiply–accumulates, or milliseconds on the paper's phone?
 
@@ -379,21 +379,22 @@ figures.show(
 # %% [markdown]
 # *The same models, three times. Which of them looks best depends on what you count.*
 #
-# - Over parameters, v1 and v2 lie together, ahead of nearly everything shown.
+# - Over parameters, v1 and v2 lie together, ahead of what is shown of their size, but for EfficientNet-b2, which lies on their line. Swin-T, ConvNeXt-T and DeiT-B are larger, and a little more accurate.
 # - Over multiply–accumulates, v1 and v2 lie together again (v1-XS has no count in the table), but others are ahead of both: EfficientNet and Mobile-Former far to the left, and at the top Swin-T and ConvNeXt-T.
-# - In milliseconds on the iPhone, v2 is far ahead of v1. EfficientNet and ConvNeXt-T are as clearly ahead of v2; of ConvNeXt the paper says so itself. (For v1-S we took the 9.9 ms of Table 1; Table 2 prints 3.4, the time of v2 at $\alpha = 1$.)
+# - In milliseconds on the iPhone, v2 is nearly three times as fast as v1 at the same accuracy. EfficientNet and ConvNeXt-T are ahead of v2 in turn, by a smaller factor; of ConvNeXt the paper says so itself. (The paper gives times for four of the seven widths, and none for Swin-T. For v1-S we took the 9.9 ms of Table 1; Table 2 prints 3.4, the time of v2 at $\alpha = 1$. v1-XS and its time are from the v1 paper.)
 #
-# More reasons for care: training recipes and picture sizes differ between the families, and apart from v1-XS these are the rows that one paper chose to show. From v1 to v2, accuracy changed like this, at slightly different sizes:
+# The axes of cost are logarithmic, and pictures of 384 pixels are left out.
+# More reasons for care: training recipes and picture sizes differ between the families, and apart from v1-XS these are the rows that one paper chose to show. From v1 to v2, accuracy and parameters changed like this:
 
 # %%
-top1 = {row["model"]: row["top1"] for row in table if row["pixels"] == 256}
+small = {row["model"]: row for row in table if row["pixels"] == 256}
 for v1, v2 in (("XXS", "0.5"), ("XS", "0.75"), ("S", "1")):
-    print(
-        f"v1-{v1:3} {top1[f'MobileViT-{v1}']}, v2 at α = {v2:4} {top1[f'MobileViTv2-{v2}']}: {top1[f'MobileViTv2-{v2}'] - top1[f'MobileViT-{v1}']:+.1f} points"
-    )
+    old, new = small[f"MobileViT-{v1}"], small[f"MobileViTv2-{v2}"]
+    sizes = f"{old['parameters_m']} and {new['parameters_m']} million parameters"
+    print(f"v1-{v1:3} and v2 at α = {v2:4}: {sizes}, {new['top1'] - old['top1']:+.1f} points")
 
 # %% [markdown]
-# A point more, or a third of a point less. What v2 brought was not accuracy for its size, but speed on the paper's phone (notebook 03 looks at other devices).
+# About a point more with more parameters, or 0.3 points less with fewer. What v2 brought was not accuracy for its size, but speed on the paper's phone (notebook 03 looks at other devices).
 
 # %% [markdown]
 # ## Same weights, same answer · 34 min
@@ -443,12 +444,14 @@ names = published("cvnets_names")
 print(len(names), "tensors, for example", names[6]["name"])
 
 # %% [markdown]
-# timm's model has tensors of the same shapes in the same order. So give timm's random tensors Apple's names, and load them. Every tensor must find its place again, or the logits would not be timm's:
+# timm's model has tensors of the same shapes in the same order, as the cell asserts. So give timm's random tensors Apple's names, and load them. Every tensor must find its place again, or the logits would not be timm's:
 
 # %% tags=["nbval-ignore-output"]
 if timm:
     reference = randomise(timm.create_model("mobilevitv2_050"))
-    apple = dict(zip((row["name"] for row in names), reference.state_dict().values(), strict=True))
+    tensors = list(reference.state_dict().values())
+    assert [row["shape"].strip("()") for row in names] == ["×".join(map(str, tensor.shape)) for tensor in tensors]
+    apple = dict(zip((row["name"] for row in names), tensors, strict=True))
     compare(f"names of {checkpoint_layout(apple)}", reference, lambda model, picture: model(picture))
 
 # %% [markdown]

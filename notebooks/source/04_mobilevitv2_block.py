@@ -87,7 +87,7 @@ class InvertedResidual(nn.Module):
 
 
 # %% [markdown]
-# Is it the library's? Give both the same weights, and compare. A fresh network would be a weak test: its biases are zero, its norms do nothing, and its weights are so small that little of the picture arrives at the other end. Mistakes can hide. So first, random numbers for all of them, written into the module:
+# Is it the library's? Give both the same weights, and compare. Fresh weights would make a weak test: the norms do nothing yet, their biases are zero, and little of the input arrives at the other end. Mistakes can hide. So first, random numbers for all of them, written into the module:
 
 
 # %%

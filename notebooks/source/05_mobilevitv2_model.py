@@ -321,21 +321,28 @@ figures.show(
 # %% [markdown]
 # *Almost the same profile as before, at more than thirty times the work; the classifier's share of the parameters and the stem's share of the work have shrunk.* With a running kernel, move the sliders:
 
+# %%
+from ipywidgets import FloatSlider, Image, IntSlider, VBox
+
+
+def explorer():
+    alpha = FloatSlider(0.5, min=0.25, max=2, step=0.25, description="α", continuous_update=False)
+    pixels = IntSlider(256, min=64, max=512, step=32, description="pixels", continuous_update=False)
+    drawing = Image(value=figures.png(figures.architecture(0.5, 256)))
+
+    def redraw(_):
+        drawing.value = figures.png(figures.architecture(alpha.value, pixels.value))
+
+    for slider in (alpha, pixels):
+        slider.observe(redraw, names="value")
+    return VBox([alpha, pixels, drawing])
+
+
+# %% [markdown]
+# Here they are:
+
 # %% tags=["nbval-ignore-output"]
-import ipywidgets
-
-alpha = ipywidgets.FloatSlider(0.5, min=0.25, max=2, step=0.25, description="α", continuous_update=False)
-pixels = ipywidgets.IntSlider(256, min=64, max=512, step=32, description="pixels", continuous_update=False)
-drawing = ipywidgets.Image(value=figures.png(figures.architecture(0.5, 256)))
-
-
-def redraw(_):
-    drawing.value = figures.png(figures.architecture(alpha.value, pixels.value))
-
-
-for slider in (alpha, pixels):
-    slider.observe(redraw, names="value")
-ipywidgets.VBox([alpha, pixels, drawing])
+explorer()
 
 # %% [markdown]
 # The totals stand in the headings. At those sizes that are no multiple of 64 the last map has an odd side, and grows by a pixel before its block (notebook 04).

@@ -6,23 +6,20 @@ more than the two d × d linear layers that no form of it can do without. Peak m
 during one forward pass, as PyTorch's profiler records it; it does not depend on the machine.
 """
 
-import os
 import platform
 import statistics
 import sys
 from pathlib import Path
 
-os.environ["KINETO_LOG_LEVEL"] = "99"  # the profiler reports its own start and stop otherwise
-
 import torch
 from torch import nn
-from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from references import LinearSelfAttention, randomise, timm_model
 
 import mvit2_lib as mv
+from mvit2_lib import timing
 
 ROUNDS = 25
 SECONDS = 0.05  # per contestant and round
@@ -54,17 +51,9 @@ def model_pair(width: float) -> tuple[tuple, tuple]:
 
 
 def peak_bytes(model: nn.Module, x: torch.Tensor) -> int:
-    """Return the most memory that is allocated at one time during a forward pass."""
+    """Return the most memory that is allocated at one time during a forward pass after the first."""
     model(x)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        model(x)
-    events = record.profiler.kineto_results.events()
-    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
-    now = peak = 0
-    for _, change in changes:
-        now += change
-        peak = max(peak, now)
-    return peak
+    return timing.peak_bytes(lambda: model(x))
 
 
 def compare(*contestants: tuple) -> list[list[float]]:

@@ -9,8 +9,11 @@ def published(name: str) -> list[dict[str, str | float]]:
 
     Parameters
     ----------
-    name : {"cvnets_names", "imagenet", "totals", "v2_against_v1"}
+    name : {"cvnets_names", "fusion", "imagenet", "totals", "v2_against_v1"}
         "cvnets_names": the names and shapes of the tensors in Apple's checkpoint of ml-cvnets at α = 0.5, in its order.
+
+        "fusion": top-1 accuracy on ImageNet-1k in per cent `without` and `with` the skip and the fusing convolution
+        that MobileViTv2 dropped.
 
         "imagenet": accuracy and cost on ImageNet-1k as the MobileViTv2 paper prints them: `top1` in per cent,
         `parameters_m` in millions, `gmacs` in billions of multiply–accumulates (the paper's "FLOPs"), `pixels` a side,

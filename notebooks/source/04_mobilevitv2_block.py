@@ -499,8 +499,18 @@ for name, block in (("v1's wiring", v1), ("MobileViTv2", v2)):
 # %% [markdown]
 # The fusing convolution, by far; then the full 3×3 at the start; then attention. At this size, the block became cheap mostly by losing full convolutions, in MACs and in parameters.
 #
-# Were they worth anything? The v2 paper reports no experiment of its own on that; it says that they improve the performance marginally, and refers to v1. There, Fig. 12 gives half a point of ImageNet accuracy to the skip and fusion (78.4 against 77.9). MobileViTv3 (arXiv 2209.15159) puts a cheaper fusion and a skip back into v2, and reports 2.1, 1.0 and 0.5
-# points more for three widths of the network. That is not what v2 dropped, but it suggests that dropping it was not free.
+# Were they worth anything? The v2 paper reports no experiment of its own on that; it says that they improve the performance marginally, and refers to v1. There, a figure gives the accuracy on ImageNet without and with skip and fusion. And MobileViTv3 (arXiv 2209.15159) put a cheaper fusion and a skip back into v2. The published numbers, from a
+# table in the library with its sources:
+
+# %%
+from mvit2_lib.published import published
+
+for row in published("fusion"):
+    gain = row["with"] - row["without"]
+    print(f"{row['model']:17} {row['without']:5} without, {row['with']:5} with {row['what']}: {gain:+.1f} points")
+
+# %% [markdown]
+# What v3 put back is not quite what v2 dropped, but it suggests that dropping it was not free.
 
 # %% [markdown]
 # ## Odd sizes · 41 min

@@ -10,24 +10,24 @@ from .attention import (
     SeparableSelfAttention,
 )
 from .blocks import InvertedResidual, MobileViTv2Block
-from .checkpoints import (
-    CheckpointError,
-    DownloadError,
-    OfflineError,
-    load_checkpoint,
-    load_pretrained,
-    save_checkpoint,
-)
+from .checkpoints import load_checkpoint, load_model, load_pretrained, preprocessing, save_checkpoint
 from .cost import count_macs, count_parameters
-from .data import load_digits
+from .data import DataError, PictureFolder, Pictures, load_digits
+from .evaluation import accuracy, evaluate
+from .files import SaveError
+from .hub import DownloadError, OfflineError
 from .images import ImageError, imagenet_classes, open_image, preprocess, sample_picture
+from .layouts import CheckpointError
 from .model import MobileViTv2
 from .patches import fold, unfold
+from .recipe import Recipe, RecipeError
+from .training import TrainingError, train
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",
+    "DataError",
     "DownloadError",
     "FusedMultiHeadSelfAttention",
     "ImageError",
@@ -37,17 +37,28 @@ __all__ = [
     "MobileViTv2Block",
     "MultiHeadSelfAttention",
     "OfflineError",
+    "PictureFolder",
+    "Pictures",
+    "Recipe",
+    "RecipeError",
+    "SaveError",
     "SeparableSelfAttention",
+    "TrainingError",
+    "accuracy",
     "count_macs",
     "count_parameters",
+    "evaluate",
     "fold",
     "imagenet_classes",
     "load_checkpoint",
     "load_digits",
+    "load_model",
     "load_pretrained",
     "open_image",
     "preprocess",
+    "preprocessing",
     "sample_picture",
     "save_checkpoint",
+    "train",
     "unfold",
 ]

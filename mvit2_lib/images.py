@@ -87,8 +87,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
     )
 
 
-def preprocess(image: Image.Image | np.ndarray, image_size: int = 256, crop_fraction: float = 0.888) -> Tensor:
-    """Turn a picture into the batch of one that the ImageNet models expect.
+def preprocess(
+    image: Image.Image | np.ndarray, image_size: int = 256, crop_fraction: float = 0.888, channels: int = 3
+) -> Tensor:
+    """Turn a picture into the batch of one that a model expects; by default, one of the ImageNet models.
 
     The shorter side is resized to `image_size / crop_fraction` (288) with bicubic interpolation, and the middle
     `image_size × image_size` is cut out.
@@ -101,11 +103,13 @@ def preprocess(image: Image.Image | np.ndarray, image_size: int = 256, crop_frac
         Side of the result in pixels, at most 4,096.
     crop_fraction : float
         Share of the shorter side that survives the crop, from 0.1 to 1.
+    channels : {3, 1}
+        3 for RGB, 1 for grey.
 
     Returns
     -------
     Tensor
-        `[1, 3, image_size, image_size]`, RGB, values in [0, 1].
+        `[1, channels, image_size, image_size]`, values in [0, 1].
 
     Raises
     ------
@@ -122,6 +126,8 @@ def preprocess(image: Image.Image | np.ndarray, image_size: int = 256, crop_frac
         raise ValueError(
             f"image_size must be from 1 to 4096 and crop_fraction from 0.1 to 1, not {image_size}, {crop_fraction}"
         )
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 3 (RGB) or 1 (grey), not {channels}")
     if isinstance(image, np.ndarray):
         image = _from_array(image)
     elif not isinstance(image, Image.Image):
@@ -142,8 +148,57 @@ def preprocess(image: Image.Image | np.ndarray, image_size: int = 256, crop_frac
     image = image.resize(size, Image.Resampling.BICUBIC)
     left, top = (round((side - image_size) / 2) for side in image.size)
     image = image.crop((left, top, left + image_size, top + image_size))
-    pixels = torch.from_numpy(np.array(image))  # [H, W, 3]
-    return pixels.movedim(-1, 0)[None].float() / 255  # [1, 3, H, W]
+    return _to_tensor(image, channels)[None]  # [1, C, H, W]
+
+
+def random_crop(image: Image.Image, image_size: int, channels: int, random: np.random.Generator) -> Tensor:
+    """Cut a random part out of a picture, resize it, and mirror it half of the time: how training shows pictures.
+
+    The part has 8 to 100 % of the area and sides in a ratio from 3:4 to 4:3; where ten draws do not fit into the
+    picture, a square of its shorter side is taken.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The picture, in RGB.
+    image_size : int
+        Side of the result in pixels.
+    channels : {3, 1}
+        3 for RGB, 1 for grey.
+    random : numpy.random.Generator
+        Where the chance comes from: the same state cuts the same part.
+
+    Returns
+    -------
+    Tensor
+        `[channels, image_size, image_size]`, values in [0, 1].
+
+    Notes
+    -----
+    "Random resized crop", as in Section 4.1 of arXiv 2206.02680. Built in notebook 07.
+    """
+    width, height = image.size
+    for _ in range(10):
+        area = width * height * random.uniform(0.08, 1)
+        ratio = np.exp(random.uniform(np.log(3 / 4), np.log(4 / 3)))
+        w, h = round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)
+        if 0 < w <= width and 0 < h <= height:
+            break
+    else:
+        w = h = min(width, height)
+    left, top = random.integers(0, width - w + 1), random.integers(0, height - h + 1)
+    box = (left, top, left + w, top + h)
+    image = image.resize((image_size, image_size), Image.Resampling.BICUBIC, box=box)
+    if random.random() < 0.5:
+        image = ImageOps.mirror(image)
+    return _to_tensor(image, channels)
+
+
+def _to_tensor(image: Image.Image, channels: int) -> Tensor:
+    """Return a picture in RGB as `[C, H, W]` with values in [0, 1]."""
+    if channels == 1:
+        return torch.from_numpy(np.array(image.convert("L")))[None].float() / 255  # [1, H, W]
+    return torch.from_numpy(np.array(image)).movedim(-1, 0).float() / 255  # [3, H, W]
 
 
 @functools.cache
@@ -153,6 +208,16 @@ def imagenet_classes() -> tuple[str, ...]:
     WordNet 3.0 lemmas of the 1,000 synsets of ILSVRC 2012, arXiv 1409.0575. Built in notebook 06.
     """
     text = files(__package__).joinpath("assets/imagenet_classes.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
+
+
+@functools.cache
+def imagenet_synsets() -> tuple[str, ...]:
+    """Return the names of ImageNet's 1,000 class folders, WordNet ids such as `n01440764`, in the order of the logits.
+
+    ILSVRC 2012, arXiv 1409.0575. Built in notebook 06.
+    """
+    text = files(__package__).joinpath("assets/imagenet_synsets.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines())
 
 

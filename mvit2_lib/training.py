@@ -1,99 +1,311 @@
-"""The training loop, and the script that trains the digit model shipped with this library.
+"""The training loop: it can be interrupted at any moment, and run in several processes, without changing its result.
 
-`python -m mvit2_lib.training` trains it again, on one thread and from a fixed seed, and overwrites the shipped file.
+Nothing in it depends on the past but the weights and the optimizer: which pictures step 500 sees, how they are
+distorted and mixed, and its learning rate are functions of the seed and of the number 500. `python -m
+mvit2_lib.training` trains the digit model again that is shipped with this library.
 """
 
+import dataclasses
+import io
+import math
+import os
+import pickle
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
-from tqdm import tqdm
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
 
 from .checkpoints import DIGITS, save_checkpoint
-from .data import load_digits
+from .data import Pictures, load_digits
+from .evaluation import accuracy, as_is
+from .files import replace_file
+from .layouts import CheckpointError
 from .model import MobileViTv2
+from .parallel import mean_over_processes, rank_and_size, synchronise
+from .recipe import Recipe, RecipeError, learning_rate_at, make_optimizer, mix
+
+
+class TrainingError(RuntimeError):
+    """A training run cannot go on."""
+
+
+@dataclass
+class History:
+    """What happened in a training run.
+
+    Attributes
+    ----------
+    losses : list of float
+        The loss of every step, over all processes together.
+    accuracies : list of float
+        The accuracy on the validation pictures after every epoch.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
 
 
 def train(
     model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    epochs: int,
-    batch_size: int = 64,
-    learning_rate: float = 2e-3,
-    seed: int = 0,
-) -> None:
-    """Train a classifier in place: AdamW, one cycle of the learning rate, label smoothing, shifted and turned pictures.
+    training: Dataset,
+    recipe: Recipe,
+    validation: Dataset | None = None,
+    run: str | os.PathLike | None = None,
+    save_every: int = 500,
+    workers: int = 0,
+    bfloat16: bool = False,
+    progress: bool = True,
+) -> History:
+    """Train a classifier in place: AdamW, warm-up and cosine, and whatever else the recipe asks for.
 
     Parameters
     ----------
     model : nn.Module
-        Takes `[B, C, H, W]` to logits.
-    images, labels : Tensor
-        All training pictures `[n, C, H, W]` and their classes `[n]`.
-    epochs : int
-        How often every picture is seen.
-    batch_size : int
-        Pictures a step. A smaller rest at the end of an epoch is left out.
-    learning_rate : float
-        Its highest value.
-    seed : int
-        Fixes the order of the pictures and their distortions.
+        Takes `[B, C, H, W]` to logits. In the end it holds the last weights, or their moving average if the recipe
+        has one, and is in evaluation mode.
+    training : Pictures or PictureFolder
+        The pictures to learn from.
+    recipe : Recipe
+        The settings.
+    validation : Pictures or PictureFolder or None
+        Pictures on which the accuracy is measured after every epoch.
+    run : path or None
+        A folder for the state of the run (`state.pt`), for the weights that were best on the validation pictures
+        (`best.safetensors`) and for the last ones (`last.safetensors`). If it holds the state of an interrupted run,
+        that run goes on, and ends with the same weights, bit for bit, as if nothing had happened.
+    save_every : int
+        Steps after which the state is saved; it is also saved after every epoch.
+    workers : int
+        Processes that read pictures.
+    bfloat16 : bool
+        Whether matrix products and convolutions are computed in this shorter format, for GPUs that are faster at it.
+    progress : bool
+        Whether a progress bar is shown.
+
+    Returns
+    -------
+    History
+        Losses and accuracies since the beginning of the run.
+
+    Raises
+    ------
+    RecipeError
+        If the batch is larger than the data set, or cannot be shared out over the processes.
+    TrainingError
+        If the loss is no longer finite.
+    CheckpointError
+        If `run` holds the state of another run, or a damaged one.
+    SaveError
+        If the state cannot be written. The one before stays, and the run can go on from there.
 
     Notes
     -----
-    Built in notebook 07.
+    Section 4.1 of arXiv 2206.02680. Built in notebook 07.
     """
-    generator = torch.Generator().manual_seed(seed)
-    steps = len(images) // batch_size
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, epochs=epochs, steps_per_epoch=steps)
-    model.train()
-    for _ in tqdm(range(epochs), desc="training", unit="epoch"):
-        for batch in torch.randperm(len(images), generator=generator)[: steps * batch_size].split(batch_size):
-            logits = model(distort(images[batch], generator))
-            loss = F.cross_entropy(logits, labels[batch], label_smoothing=0.1)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    model.eval()
+    rank, size = rank_and_size()
+    per_epoch = len(training) // recipe.batch_size
+    _check_batches(recipe, len(training), size)
+    steps = recipe.epochs * per_epoch
+    device = next(model.parameters()).device
+    num_classes = model.classifier.out_features
+    state = _State(synchronise(model) if size > 1 else model, recipe, training.name, run and Path(run))
+    # It only says that 1×1 convolutions lie differently in memory than their gradients.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    parallel = DistributedDataParallel(model, broadcast_buffers=False) if size > 1 else model
 
-
-def distort(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Turn, scale and shift every picture a little, each by its own random amount. `[B, C, H, W]` to the same.
-
-    Up to 12° of turning, 10 % of scaling in each direction and 10 % of shifting. Built in notebook 07.
-    """
-    B = len(images)
-    angle, scale_x, scale_y, shift_x, shift_y = 2 * torch.rand(5, B, generator=generator) - 1
-    angle, scale_x, scale_y = 0.21 * angle, 1 + 0.1 * scale_x, 1 + 0.1 * scale_y
-    rows = (
-        torch.stack([scale_x * angle.cos(), -scale_y * angle.sin(), 0.2 * shift_x], dim=-1),
-        torch.stack([scale_x * angle.sin(), scale_y * angle.cos(), 0.2 * shift_y], dim=-1),
+    plan = _Plan(len(training), recipe, state.step, steps)
+    loader = DataLoader(
+        training, batch_sampler=plan, num_workers=workers, collate_fn=as_is, pin_memory=device.type == "cuda"
     )
-    grid = F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)  # [B, H, W, 2]
-    return F.grid_sample(images, grid, align_corners=False)  # [B, C, H, W]
+    bar = tqdm(total=steps, initial=state.step, desc="training", unit="step", disable=rank > 0 or not progress)
+    for images, labels in loader:
+        step = state.step
+        images, targets = mix(
+            images.to(device, non_blocking=True),
+            labels.to(device, non_blocking=True),
+            num_classes,
+            recipe,
+            np.random.default_rng((recipe.seed, step, len(training))),
+        )
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, steps, recipe)
+        model.train()
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            loss = F.cross_entropy(parallel(images), targets, label_smoothing=recipe.label_smoothing)
+        state.optimizer.zero_grad()
+        loss.backward()
+        if recipe.clip:
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        shared = mean_over_processes(loss.detach()).item()
+        if not math.isfinite(shared):
+            bar.close()
+            raise TrainingError(
+                f"the loss is {shared} at step {step}: try a lower learning_rate or more warmup_steps"
+                + (f". {run} keeps the last good state" if run else "")
+            )
+        state.optimizer.step()
+        if state.average:
+            state.average.update_parameters(model)
+        state.step += 1
+        state.history.losses.append(shared)
+        bar.update()
+        bar.set_postfix(loss=f"{shared:.3f}", refresh=False)
+
+        if state.step % per_epoch == 0:
+            if validation is not None:
+                state.history.accuracies.append(accuracy(state.best_guess(), validation, workers=workers))
+                bar.set_postfix(loss=f"{shared:.3f}", accuracy=f"{state.history.accuracies[-1]:.3f}")
+            if rank == 0:
+                state.save_epoch()
+        elif run and rank == 0 and state.step % save_every == 0:
+            state.save()
+    bar.close()
+    state.finish()
+    if run and rank == 0:
+        save_checkpoint(model, Path(run) / "last.safetensors", notes=state.notes())
+    return state.history
 
 
-@torch.no_grad()
-def accuracy(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 120) -> float:
-    """Return the share of pictures whose highest logit is the right class. Built in notebook 07."""
-    model.eval()
-    guesses = torch.cat([model(batch).argmax(dim=1) for batch in images.split(batch_size)])
-    return (guesses == labels).float().mean().item()
+class _State:
+    """All that a run needs in order to go on: weights, their average, the optimizer, the number of the step."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, data: str, run: Path | None):
+        self.model, self.recipe, self.data, self.run = model, recipe, data, run
+        self.optimizer = make_optimizer(model, recipe)
+        averaging = get_ema_multi_avg_fn(recipe.average)
+        self.average = AveragedModel(model, multi_avg_fn=averaging, use_buffers=True) if recipe.average else None
+        self.step, self.history = 0, History()
+        if run:
+            run.mkdir(parents=True, exist_ok=True)
+            if (run / "state.pt").exists():
+                self._load(run / "state.pt")
+
+    def best_guess(self) -> nn.Module:
+        """Return the model that is evaluated and kept."""
+        return self.average.module if self.average and self.step else self.model
+
+    def notes(self) -> dict[str, object]:
+        """Return what is written into the files with weights."""
+        accuracies = self.history.accuracies
+        last = {"accuracy": accuracies[-1], "epoch": len(accuracies)} if accuracies else {}
+        return {"recipe": dataclasses.asdict(self.recipe), "data": self.data, **last}
+
+    def save_epoch(self) -> None:
+        """Save the state, and before it the weights if they are the best so far."""
+        if not self.run:
+            return
+        accuracies = self.history.accuracies
+        # Better than all before it; the same, again, where a run that was killed here repeats the epoch.
+        if accuracies and accuracies[-1] > max(accuracies[:-1], default=-1):
+            save_checkpoint(self.best_guess(), self.run / "best.safetensors", notes=self.notes())
+        self.save()
+
+    def save(self) -> None:
+        """Write the state of the run, whole or not at all."""
+        content = io.BytesIO()
+        torch.save(
+            {
+                "recipe": dataclasses.asdict(self.recipe),
+                "data": self.data,
+                "step": self.step,
+                "losses": torch.tensor(self.history.losses, dtype=torch.float64),
+                "accuracies": self.history.accuracies,
+                "model": self.model.state_dict(),
+                "average": self.average.state_dict() if self.average else None,
+                "optimizer": self.optimizer.state_dict(),
+            },
+            content,
+        )
+        replace_file(self.run / "state.pt", content.getvalue())
+
+    def finish(self) -> None:
+        """Leave the model as it is to be used."""
+        if self.average and self.step:
+            self.model.load_state_dict(self.average.module.state_dict())
+        self.model.eval()
+
+    def _load(self, path: Path) -> None:
+        try:
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+            recipe = Recipe(**stored["recipe"])
+        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} is damaged or not the state of a run ({type(error).__name__}: {error})"
+            ) from error
+        if recipe != self.recipe or stored["data"] != self.data:
+            what = self.recipe.differences(recipe) or f"data {self.data!r} and {stored['data']!r}"
+            raise CheckpointError(
+                f"{path} belongs to another run; now and then: {what}. Give the same settings to go on "
+                "with that run, or another folder to begin a new one"
+            )
+        own, other = self.model.state_dict(), stored["model"]
+        if {name: t.shape for name, t in own.items()} != {name: t.shape for name, t in other.items()}:
+            name = next((n for n in own if n not in other or other[n].shape != own[n].shape), "another tensor")
+            there = tuple(other[name].shape) if name in other else "missing"
+            raise CheckpointError(
+                f"{path} holds another model, perhaps for another number of classes: {name} is {there} there and "
+                f"{tuple(own[name].shape) if name in own else 'missing'} here"
+            )
+        self.model.load_state_dict(other)
+        self.optimizer.load_state_dict(stored["optimizer"])
+        if self.average:
+            self.average.load_state_dict(stored["average"])
+        self.step = stored["step"]
+        self.history = History(stored["losses"].tolist(), list(stored["accuracies"]))
 
 
-def train_digit_model(path: Path, epochs: int = 30) -> float:
-    """Train the digit model from seed 0 on one thread, save it as float16, and return its held-out accuracy."""
+class _Plan:
+    """Which pictures each step sees: lists of (index, seed) pairs, the share of this process only."""
+
+    def __init__(self, pictures: int, recipe: Recipe, start: int, stop: int):
+        self.pictures, self.recipe, self.start, self.stop = pictures, recipe, start, stop
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[list[tuple[int, tuple[int, int, int]]]]:
+        rank, size = rank_and_size()
+        batch, seed, order, shuffled = self.recipe.batch_size, self.recipe.seed, None, None
+        for step in range(self.start, self.stop):
+            epoch, place = divmod(step, self.pictures // batch)
+            if epoch != shuffled:
+                order, shuffled = np.random.default_rng((seed, epoch)).permutation(self.pictures), epoch
+            first, share = place * batch + rank * batch // size, batch // size
+            yield [(int(i), (seed, epoch, int(i))) for i in order[first : first + share]]
+
+
+def _check_batches(recipe: Recipe, pictures: int, processes: int) -> None:
+    if recipe.batch_size > pictures:
+        raise RecipeError(f"batch_size {recipe.batch_size} is more than the {pictures} pictures there are")
+    share = 2 * processes if recipe.mixup or recipe.cutmix else processes
+    if recipe.batch_size % share:
+        raise RecipeError(
+            f"batch_size {recipe.batch_size} cannot be shared out over {processes} processes"
+            + (" in pairs" if share > processes else "")
+            + f": choose a multiple of {share}"
+        )
+
+
+def train_digit_model(path: Path, recipe: Recipe | None = None) -> float:
+    """Train the digit model on one thread, save it as float16, and return its accuracy on digits it never saw."""
+    recipe = recipe or Recipe()
     torch.set_num_threads(1)
-    torch.manual_seed(0)
+    torch.manual_seed(recipe.seed)
     model = MobileViTv2(**DIGITS)
-    train(model, *load_digits("train"), epochs=epochs)
-    save_checkpoint(model, path, dtype=torch.float16)
-    return accuracy(model, *load_digits("test"))
+    train(model, Pictures(*load_digits("train")), recipe)
+    right = accuracy(model.half().float(), Pictures(*load_digits("test")))
+    save_checkpoint(model, path, torch.float16, {"recipe": dataclasses.asdict(recipe), "accuracy": right})
+    return right
 
 
 if __name__ == "__main__":

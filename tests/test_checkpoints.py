@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 import mvit2_lib as mv
-from mvit2_lib.checkpoints import checkpoint_layout, convert_state_dict
+from mvit2_lib.layouts import checkpoint_layout, convert_state_dict
 from mvit2_lib.published import published
 
 CVNETS_SHAPES = {

@@ -50,7 +50,7 @@ def test_gradients_of_all_parameters_equal_those_of_timm():
     weighting = torch.randn(2, 1000, dtype=torch.float64)
     for model in (reference, ours):
         (model(x) * weighting).sum().backward()
-    expected = mv.checkpoints.convert_state_dict({name: p.grad for name, p in reference.named_parameters()})
+    expected = mv.layouts.convert_state_dict({name: p.grad for name, p in reference.named_parameters()})
     actual = {name: p.grad for name, p in ours.named_parameters()}
     assert actual.keys() == expected.keys()
     for name, gradient in actual.items():
@@ -63,7 +63,7 @@ def test_batch_norm_statistics_move_as_in_timm_during_training():
     x = torch.rand(3, 3, 64, 96, dtype=torch.float64)
     for model in (reference.train(), ours.train()):
         model(x)
-    expected = mv.checkpoints.convert_state_dict(reference.state_dict())
+    expected = mv.layouts.convert_state_dict(reference.state_dict())
     for name, tensor in ours.state_dict().items():
         assert_close(tensor, expected[name])
 

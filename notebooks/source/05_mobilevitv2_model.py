@@ -445,7 +445,7 @@ if transformers:
 # fused convolution there, as in timm, and so $9 \times 4$ tensors fewer.)
 
 # %%
-from mvit2_lib.checkpoints import checkpoint_layout
+from mvit2_lib.layouts import checkpoint_layout
 
 names = published("cvnets_names")
 print(len(names), "tensors, for example", names[6]["name"])

@@ -1,7 +1,7 @@
 """The names that four code bases give to the same tensors, and the way from each of them to ours."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -108,22 +108,58 @@ def checkpoint_layout(state_dict: Mapping[str, Tensor]) -> str:
     )
 
 
+def our_name(name: str, layout: str) -> str:
+    """Return our name for a tensor of another layout; the fused `qkv_proj` keeps its name. Built in notebook 06."""
+    for pattern, replacement in _RULES[layout]:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
 def convert_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint under our names and in our shapes, whatever its layout.
 
     Built in notebook 06.
     """
-    rules = _RULES[checkpoint_layout(state_dict)]
+    layout = checkpoint_layout(state_dict)
     converted: dict[str, Tensor] = {}
     for original, tensor in state_dict.items():
         check_tensor(original, tensor)
-        name = original
-        for pattern, replacement in rules:
-            name = re.sub(pattern, replacement, name)
+        name = our_name(original, layout)
         parts = _split_projections(name, tensor)
         if parts.keys() & converted.keys():
             raise CheckpointError(f"two tensors of the checkpoint are {name} in our names; {original} is the second")
         converted.update(parts)
+    return converted
+
+
+def to_layout(state_dict: Mapping[str, Tensor], names: Iterable[str], layout: str) -> dict[str, Tensor]:
+    """Return our tensors under the names and in the shapes of another code base: the way back.
+
+    Parameters
+    ----------
+    state_dict : mapping of str to Tensor
+        Ours.
+    names : iterable of str
+        All names of the other state dict, in its order.
+    layout : {"timm", "transformers", "ml-cvnets"}
+        Whose names they are.
+
+    Returns
+    -------
+    dict of str to Tensor
+        What the other model's `load_state_dict` takes.
+
+    Notes
+    -----
+    Built in notebook 06.
+    """
+    converted = {}
+    for name in names:
+        ours = our_name(name, layout).replace(".attention.out_proj.", ".attention.W_O.")
+        parts = [ours.replace("qkv_proj", part) for part in ("W_I", "W_K", "W_V")] if "qkv_proj" in ours else [ours]
+        tensor = torch.cat([state_dict[part] for part in parts]) if len(parts) > 1 else state_dict[ours]
+        # Inside a transformer layer the others have 1×1 convolutions where we have linear layers.
+        converted[name] = tensor[..., None, None] if ".layers." in ours and tensor.ndim == 2 else tensor
     return converted
 
 

@@ -9,7 +9,9 @@ def published(name: str) -> list[dict[str, str | float]]:
 
     Parameters
     ----------
-    name : {"cvnets_names", "fusion", "imagenet", "totals", "v2_against_v1"}
+    name : {"channel_order", "cvnets_names", "fusion", "imagenet", "recipes", "totals", "v2_against_v1"}
+        "channel_order": which order of the colour channels published weights expect, and how one knows.
+
         "cvnets_names": the names and shapes of the tensors in Apple's checkpoint of ml-cvnets at α = 0.5, in its order.
 
         "fusion": top-1 accuracy on ImageNet-1k in per cent `without` and `with` the skip and the fusing convolution
@@ -19,6 +21,9 @@ def published(name: str) -> list[dict[str, str | float]]:
         `parameters_m` in millions, `gmacs` in billions of multiply–accumulates (the paper's "FLOPs"), `pixels` a side,
         `iphone12_ms` for one picture and `v100_images_s` in batches of 128. Empty is what the source does not say;
         `note` corrects slips.
+
+        "recipes": highest learning rate and weight decay for training on ImageNet-1k, which the paper gives for the
+        widest model only, and the authors' documentation for each.
 
         "totals": parameters and multiply–accumulates of each width of MobileViTv2, from the paper's Table 6, and as
         timm counted them.
@@ -40,7 +45,7 @@ def published(name: str) -> list[dict[str, str | float]]:
 
     Notes
     -----
-    Built in notebook 03; notebook 05 uses the other tables.
+    Built in notebook 03; notebooks 05 to 07 use the other tables.
     """
     folder = files("mvit2_lib") / "assets" / "published"
     tables = sorted(path.name.removesuffix(".csv") for path in folder.iterdir())

@@ -38,7 +38,7 @@ EXERCISES = {name: check for name, check in vars(checks).items() if isinstance(c
 
 # Two correct solutions each, written in another way than the notebook's; and wrong ones as a learner might write them,
 # each with a word of the remark that it must get.
-ATTEMPTS = [importlib.import_module(f"attempts.notebook_{number:02}") for number in range(1, 6)]
+ATTEMPTS = [importlib.import_module(f"attempts.notebook_{number:02}") for number in range(1, 7)]
 OTHERWISE_WRITTEN = {name: right for module in ATTEMPTS for name, right in module.RIGHT.items()}
 MUTANTS = {name: wrong for module in ATTEMPTS for name, wrong in module.WRONG.items()}
 

@@ -19,15 +19,18 @@ from .notebook_05 import (
     table_of_channels,
     token_counts,
 )
+from .notebook_06 import channel_order, crop_box, name_from_timm, split_projections, top_1_and_5
 from .ready import machine
-from .referees import referee
+from .referees import referee, timm_digits
 
 __all__ = [
     "attention_weights",
     "benchmark",
     "block_macs",
+    "channel_order",
     "context_scores",
     "context_vector",
+    "crop_box",
     "cross_attention",
     "cross_attention_macs",
     "extra_macs",
@@ -40,6 +43,7 @@ __all__ = [
     "machine",
     "macs_at",
     "merge_heads",
+    "name_from_timm",
     "parameters_with_classes",
     "pooled_context_vector",
     "predicted_seconds",
@@ -49,9 +53,12 @@ __all__ = [
     "score_bytes",
     "separable_cross_attention",
     "speedup",
+    "split_projections",
     "stable_softmax",
     "table_of_channels",
+    "timm_digits",
     "token_counts",
+    "top_1_and_5",
     "twice_as_much",
     "unfold_patches",
 ]

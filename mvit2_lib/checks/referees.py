@@ -6,6 +6,10 @@ import sys
 from types import ModuleType
 
 import torch
+from torch import nn
+
+from ..checkpoints import DIGITS, load_pretrained, preprocessing
+from ..layouts import to_layout
 
 
 def referee(name: str) -> ModuleType | None:
@@ -21,6 +25,22 @@ def referee(name: str) -> ModuleType | None:
         reason = "it is not installed" if isinstance(error, ModuleNotFoundError) else f"{type(error).__name__}: {error}"
         print(f"{name} cannot be used here ({reason}), so this comparison is left out")
         return None
+
+
+def timm_digits(timm: ModuleType) -> tuple[nn.Module, dict]:
+    """Return timm's own model with the weights of our digit model, and the settings for timm's own transform.
+
+    timm has no model of this width, but its class can be told the channels of every part. Built in notebook 06.
+    """
+    ours = load_pretrained("digits")
+    narrow = timm.models.mobilevit._mobilevitv2_cfg(DIGITS["width_multiplier"])
+    channels = ours.stem.conv.out_channels  # the official rule keeps the stem at 16 or more, timm's does not
+    model = timm.create_model("mobilevitv2_050", blocks=narrow.blocks, stem_chs=channels, num_classes=10, in_chans=1)
+    model.load_state_dict(to_layout(ours.state_dict(), model.state_dict(), "timm"))
+    sizes = preprocessing("digits")
+    size = (sizes["channels"], sizes["image_size"], sizes["image_size"])
+    settings = {"input_size": size, "crop_pct": sizes["crop_fraction"], "interpolation": "bicubic"}
+    return model.eval(), {**settings, "mean": (0.0,), "std": (1.0,)}
 
 
 def _declare_torchvision_operators() -> None:

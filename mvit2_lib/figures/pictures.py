@@ -163,6 +163,26 @@ def scores_over_picture(picture: Tensor, scores: Tensor) -> Figure:
     return figure
 
 
+def latent_views(picture: Tensor, stages: Mapping[str, Sequence[Tensor]]) -> Figure:
+    """Draw a picture `[C, H, W]` under the context scores of every layer, one row for each stage.
+
+    `stages` has for each stage the scores `[k]` of its layers, over patches row by row. Each map has a scale of its own
+    from zero to its largest score.
+    """
+    columns = max(map(len, stages.values()))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(1.9 * columns, 2.15 * len(stages)), layout="constrained")
+        grid = figure.subplots(len(stages), columns, squeeze=False)
+        for row, (name, layers) in zip(grid, stages.items(), strict=True):
+            for number, axes in enumerate(row):
+                if number < len(layers):
+                    draw_heat(axes, picture, layers[number])
+                    axes.set_title(f"{name}, layer {number + 1}", size=9)
+                else:
+                    axes.set_axis_off()
+    return figure
+
+
 def _thumbnail(axes: Axes, picture: np.ndarray, position: tuple[float, float], offset: tuple[float, float]) -> None:
     image = OffsetImage(picture, zoom=16 / len(picture))
     axes.add_artist(

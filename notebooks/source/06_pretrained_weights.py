@@ -1,0 +1,650 @@
+# %% [markdown]
+# # 06 · Pretrained weights and a real picture
+#
+# **You load weights that somebody else trained into the model you wrote, and get the answer that timm gets.**
+#
+# **You will be able to**
+#
+# 1. *translate* the tensors of four code bases into one another,
+# 2. *refuse* a weight file that would run code, or that is not the file it should be,
+# 3. *prepare* a picture the way the weights expect it, and say what a slip there costs,
+# 4. *detect* swapped colour channels from the answers alone,
+# 5. *show* where the latent token looks, and test whether it matters.
+#
+# **You need** notebooks 04 and 05. No network, no graphics card.
+#
+# About forty-five minutes of reading and running, then twenty-five minutes of exercises.
+
+# %% [markdown]
+# ## Which weights? · 0 min
+#
+# The set-up:
+
+# %%
+import torch
+from torch.nn import functional as F
+
+import mvit2_lib as mv
+from mvit2_lib import checks, figures, layouts
+from mvit2_lib.data import digit_scan
+from mvit2_lib.published import published
+
+# %% [markdown]
+# Apple has published weights for seven widths of MobileViTv2, trained on ImageNet. Their licence is Apple's own, so they do not come with this course. What comes with it is a small model for handwritten digits ($\alpha = 0.25$, trained in notebook 07).
+#
+# **The choice is yours.** As it stands, this notebook runs on the digit model. Write one of timm's names for Apple's weights into the next cell, `"mobilevitv2_050"` … `"mobilevitv2_200"`, and everything below that says `model` runs on those instead. They are fetched once, from the Hugging Face hub (5 to 74 MB), compared with the SHA-256 that the hub publishes, and kept. Nothing is downloaded unless you write such a name.
+
+# %%
+choice = "digits"
+
+# %% [markdown]
+# If the hub cannot be reached, the digit model steps in, and the cell says so.
+
+# %%
+try:
+    model = mv.load_pretrained(choice)
+except mv.DownloadError as problem:
+    print(f"The weights {choice} could not be had: {problem}")
+    choice, model = "digits", mv.load_pretrained("digits")
+print(
+    f"This notebook now runs on the weights {choice!r}: α = {model.width_multiplier}, {mv.count_parameters(model):,} parameters"
+)
+
+# %% [markdown]
+# On a machine without any network you can bring the file by hand: `mv.load_model("path/to/model.safetensors", sha256="…")` reads it, and reads the width from the shapes inside. (More in the README, under *Without a network*.)
+#
+# The picture to ask about is a scan of 8×8 pixels for the digit model, and a photograph for Apple's:
+
+# %%
+if choice == "digits":
+    picture, names = digit_scan(178), [str(digit) for digit in range(10)]
+else:
+    picture, names = mv.sample_picture("chelsea"), mv.imagenet_classes()
+with torch.inference_mode():
+    best = model(mv.preprocess(picture, **mv.preprocessing(choice))).softmax(dim=1)[0].topk(3)
+print([f"{names[index]}: {probability:.2f}" for probability, index in zip(best.values, best.indices, strict=True)])
+
+# %% [markdown]
+# If you know notebook 00, you know this digit: a two that is almost a three. (The numbers differ a little from those there. Why, is the subject of the third section.) How did trained numbers get into your model?
+
+# %% [markdown]
+# ## Four names for one tensor · 5 min
+#
+# A *checkpoint* is a table: names on one side, tensors on the other. Four code bases hold the same network, and none of them agree about the names. Here is one tensor in each:
+#
+# | code base | its name for the key, value and score projection of the first attention |
+# |---|---|
+# | this course | `stages.2.1.layers.0.attention.W_I.weight`, `…W_K.weight`, `…W_V.weight` |
+# | timm | `stages.2.1.transformer.0.attn.qkv_proj.weight` |
+# | transformers | `mobilevitv2.encoder.layer.2.transformer.layer.0.attention.qkv_proj.convolution.weight` |
+# | ml-cvnets (Apple's own) | `layer_3.1.global_rep.0.pre_norm_attn.1.qkv_proj.block.conv.weight` |
+#
+# Most of the translation is *renaming*, and a few rules go a long way. The names in Apple's checkpoint come with the library (the names and shapes, not the weights). Here are rules for everything that is not a MobileViTv2 block:
+
+# %%
+import re
+
+rules = [
+    (r"\.block\.", "."),
+    (r"^conv_1\.", "stem."),
+    (r"^layer_(\d)\.", lambda match: f"stages.{int(match[1]) - 1}."),
+    (r"\.exp_1x1\.", ".expand."),
+    (r"\.conv_3x3\.", ".depthwise."),
+    (r"\.red_1x1\.", ".project."),
+    (r"^classifier\.1\.", "classifier."),
+]
+
+# %% [markdown]
+# > **Predict.** Apple's checkpoint has 269 tensors. How many of them have one of *our* names after these seven rules: a tenth, nearly half, nearly all?
+
+
+# %%
+def rename(name):
+    for pattern, replacement in rules:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+apple = [row["name"] for row in published("cvnets_names")]
+ours = set(mv.MobileViTv2(0.5).state_dict())
+renamed = {name: rename(name) for name in apple}
+print(f"{sum(new in ours for new in renamed.values())} of {len(apple)}; for instance")
+for name in ("layer_2.0.block.conv_3x3.block.norm.weight", "layer_3.1.local_rep.0.block.norm.weight"):
+    print(f"{name} → {renamed[name]} {'(one of ours)' if renamed[name] in ours else '(not one of ours yet)'}")
+
+# %% [markdown]
+# Most of what is left sits inside the three MobileViTv2 blocks. A dozen more rules of the same kind finish the job; `mvit2_lib/layouts.py` has them for all three foreign layouts, on one screen.
+#
+# One thing no rule can rename. Where we have three linear layers, the others have one 1×1 convolution, `qkv_proj`, because one big product is faster than three (if all three are needed; ours pools first and needs one of them for a single vector only, notebook 02).
+#
+# > **Predict.** Tokens are $d = 64$ wide. What is the shape of Apple's fused weight? Which rows are $W_I$?
+
+# %%
+shapes = {row["name"]: row["shape"] for row in published("cvnets_names")}
+fused = "layer_3.1.global_rep.0.pre_norm_attn.1.qkv_proj.block.conv.weight"
+print(shapes[fused], " = (1 + 64 + 64) × 64 × 1 × 1")
+
+# %% [markdown]
+# Row 0 gives one score for each token, so it is $W_I$; the next 64 rows are $W_K$, the last 64 $W_V$. Is that order a guess? It can be tested: compute attention the way Apple's code does, on the fused weight, and with our layer on the three parts. If the order were another, the numbers would differ.
+
+# %%
+torch.manual_seed(0)
+fused, fused_bias = torch.randn(129, 64), torch.randn(129)
+out, out_bias = torch.randn(64, 64), torch.randn(64)
+x = torch.randn(2, 4, 9, 64)  # [B, P, N, d]
+score, key, value = F.linear(x, fused, fused_bias).split([1, 64, 64], dim=-1)
+context = (score.softmax(dim=-2) * key).sum(dim=-2, keepdim=True)  # [B, P, 1, d]
+theirs = F.linear(F.relu(value) * context, out, out_bias)  # [B, P, N, d]
+
+# %% [markdown]
+# Ours, with the three parts under their own names:
+
+# %%
+layer = mv.SeparableSelfAttention(64)
+(W_I, W_K, W_V), (b_I, b_K, b_V) = fused.split([1, 64, 64]), fused_bias.split([1, 64, 64])
+layer.load_state_dict(
+    {"W_I.weight": W_I, "W_I.bias": b_I, "W_K.weight": W_K, "W_K.bias": b_K}
+    | {"W_V.weight": W_V, "W_V.bias": b_V, "W_O.weight": out, "W_O.bias": out_bias}
+)
+torch.testing.assert_close(layer(x), theirs, rtol=1e-4, atol=1e-3)
+print("one fused weight, or three: the same numbers")
+
+# %% [markdown]
+# Now the whole way, there and back, with the weights of your choice: give our tensors Apple's names and shapes, as if they came from Apple, and load them again. The layout is recognised by its names.
+
+# %%
+sent = layouts.to_layout(model.state_dict(), apple, "ml-cvnets")
+print("recognised as", layouts.checkpoint_layout(sent), "with", len(sent), "tensors; ours has", len(model.state_dict()))
+back = mv.load_model(sent)
+assert all(torch.equal(back.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
+print("every number came back")
+
+# %% [markdown]
+# ## A file from a stranger · 14 min
+#
+# Weight files travel as *pickles* or as *safetensors*. A pickle is not data but a program that rebuilds data, and reading it the old way runs that program. Here is a "checkpoint" that does something else on the way (it only prints):
+
+
+# %%
+class Surprise:
+    def __reduce__(self):
+        return print, ("this line was printed by the weight file",)
+
+
+# %% [markdown]
+# > **Predict.** Two ways to read it: PyTorch's old one, and the library's. What does each print?
+
+# %%
+import tempfile
+from pathlib import Path
+
+folder = tempfile.TemporaryDirectory()
+bad = Path(folder.name, "weights.pt")
+torch.save({"stem.conv.weight": Surprise()}, bad)
+_ = torch.load(bad, weights_only=False)
+try:
+    mv.load_model(bad)
+except mv.CheckpointError as error:
+    print(error)
+
+# %% [markdown]
+# The old way ran it. The library reads pickles with `weights_only=True`, which allows tensors and nothing else; and it prefers safetensors files, which have no program in them at all.
+#
+# A file may also be *damaged*, by a bad disk or a broken download. Take our digit weights, 0.6 MB, and flip one single bit of one weight.
+#
+# > **Predict.** Does the file still load? Does the model still know its digits? (It gets 99 % of them right.)
+
+# %%
+digits = mv.load_pretrained("digits")
+held_out = mv.Pictures(*mv.load_digits("test"))
+good = Path(folder.name, "digits.safetensors")
+mv.save_checkpoint(digits, good, dtype=torch.float16)
+content = bytearray(good.read_bytes())
+place = content.index(digits.stem.conv.weight.detach().half().numpy().tobytes())  # where the first weights lie
+content[place + 1] ^= 0b01000000  # one bit of the exponent
+damaged = Path(folder.name, "damaged.safetensors")
+_ = damaged.write_bytes(content)
+
+# %% [markdown]
+# It loads, since every number in it is still a number:
+
+# %%
+accuracy = {path.stem: mv.accuracy(mv.load_model(path), held_out) for path in (good, damaged)}
+print({name: f"{share:.1%}" for name, share in accuracy.items()})
+before, after = (mv.load_model(path).stem.conv.weight.flatten()[0] for path in (good, damaged))
+print(f"one weight of {mv.count_parameters(digits):,} went from {before:.3f} to {after:.0f}")
+
+# %% [markdown]
+# Nothing complained, and the model is worthless. That is what a *hash* is for: a fingerprint of the whole file. Whoever publishes weights publishes their SHA-256, and the reader compares.
+
+# %%
+import hashlib
+
+published_hash = hashlib.sha256(good.read_bytes()).hexdigest()
+mv.load_model(good, sha256=published_hash)
+try:
+    mv.load_model(damaged, sha256=published_hash)
+except mv.CheckpointError as error:
+    print(str(error).replace(hashlib.sha256(content).hexdigest(), "…").replace(published_hash, "…"))
+
+# %% [markdown]
+# `mv.load_pretrained` does this for every download without being asked. A hash tells you that the file is the one that was published. It does not tell you that its publisher is honest: hence both precautions.
+
+# %% [markdown]
+# ## Preprocessing is part of the model · 22 min
+#
+# Weights know only pictures that were prepared as in their training. For Apple's that is, in evaluation (Section 4.1 of the paper): the shorter side to 288 pixels with bicubic interpolation, the middle 256×256 of it, RGB, values from 0 to 1, *no* mean subtracted, *no* division by a deviation. By hand:
+
+# %%
+from PIL import Image
+
+photograph = mv.sample_picture("chelsea")
+width, height = photograph.size
+scale = 288 / min(width, height)
+resized = photograph.resize((int(width * scale), int(height * scale)), Image.Resampling.BICUBIC)
+left, top = round((resized.width - 256) / 2), round((resized.height - 256) / 2)
+cropped = resized.crop((left, top, left + 256, top + 256))
+print(photograph.size, "→", resized.size, "→", cropped.size)
+
+# %% [markdown]
+# Then a tensor, channels first, bytes divided by 255. It is what `mv.preprocess` does:
+
+# %%
+import numpy as np
+
+tensor = torch.from_numpy(np.array(cropped)).movedim(-1, 0)[None] / 255  # [1, 3, H, W]
+torch.testing.assert_close(tensor, mv.preprocess(photograph))
+steps = {
+    f"{width} × {height} pixels": np.array(photograph),
+    "shorter side 288": np.array(resized),
+    "the middle 256 × 256": np.array(cropped),
+}
+figures.show(
+    figures.panels(steps),
+    alt="A cat's photograph three times: whole, a little smaller, and cut to its middle square.",
+)
+
+# %% [markdown]
+# *From the photograph to the model's input; what is outside the square is never seen.* Why 288 and then 256? Training saw pictures cut at random, in which things appear larger than in the whole picture; cutting the middle out makes them appear larger in evaluation too.
+#
+# The digit model wants something else: one grey channel, 64×64 pixels, *bright strokes on black*, enlarged smoothly. How much does it matter? The digit model and its 382 held-out digits can say, whatever your choice above.
+#
+# > **Predict.** It gets 99 % right. What does each of these slips cost? Dark ink on white paper (most handwriting!); values from 0 to 255; mean and deviation divided out, as for most other networks; hard pixels instead of smooth ones. Write four numbers.
+
+# %%
+images, labels = mv.load_digits("test")
+scans = F.interpolate(images, (8, 8), mode="area")  # [382, 1, 8, 8]
+slips = {
+    "as in training": images,
+    "dark ink on white paper": 1 - images,
+    "values from 0 to 255": 255 * images,
+    "mean 0, deviation 1": (images - images.mean()) / images.std(),
+    "hard pixels": F.interpolate(scans, (64, 64), mode="nearest"),
+}
+shares = {name: mv.accuracy(digits, mv.Pictures(pictures, labels)) for name, pictures in slips.items()}
+for name, share in shares.items():
+    print(f"{name:24} {share:4.0%}")
+
+# %% [markdown]
+# None of these raises an error. All of them are common, and what they cost ranges from a third of the answers to nearly all of them. The picture that the model got belongs into every bug report:
+
+# %%
+shown = {
+    f"{name}: {shares[name]:.0%}": (pictures[178, 0] - pictures[178].min())
+    / (pictures[178].max() - pictures[178].min())
+    for name, pictures in slips.items()
+}
+figures.show(
+    figures.panels(shown, width=1.9),
+    alt="The same digit five times. Dark ink is the negative; two others look the same as in training, since the drawing rescales them.",
+)
+
+# %% [markdown]
+# *Drawn with the full range from black to white, three of the five look the same. A picture shows the negative and the hard pixels; only numbers show a wrong range.* So look at both: the picture, and its least and greatest value.
+
+# %% [markdown]
+# ## The same answer as timm · 30 min
+#
+# `timm` is the library most people would use. These are its own few lines: model, transform, answer. Where timm is installed, they run here, with your choice of weights. (For the digits there is no timm model to fetch; `checks.timm_digits` builds one from timm's own class and gives it our weights *under timm's names*.)
+
+# %%
+timm = checks.referee("timm")
+if timm and choice == "digits":
+    theirs, settings = checks.timm_digits(timm)
+elif timm:
+    theirs = timm.create_model(choice, pretrained=True).eval()
+    settings = timm.data.resolve_model_data_config(theirs)
+if timm:
+    transform = timm.data.create_transform(**settings)
+    with torch.inference_mode():
+        their_logits = theirs(transform(picture)[None])
+
+# %% [markdown]
+# > **Predict.** Our lines, on the same picture. To how many digits will the logits agree?
+
+# %%
+with torch.inference_mode():
+    our_logits = model(mv.preprocess(picture, **mv.preprocessing(choice)))
+best = our_logits[0].topk(5).indices.tolist()
+print("ours:", [names[index] for index in best])
+if timm:
+    print("timm:", [names[index] for index in their_logits[0].topk(5).indices])
+    torch.testing.assert_close(our_logits, their_logits, rtol=1e-4, atol=1e-4)
+    print("and all logits agree to four decimals")
+
+# %% [markdown]
+# The same five answers in the same order, from a model that you built from one dot product up.
+#
+# Others have written down what Apple's ImageNet weights answer to well-known pictures: for the picture of a daisy, class 985 (*daisy*) with a logit of 8.349030 at $\alpha = 0.5$. Tests compare that too, but only on request, `pytest --online`: they need the network, and this notebook does not claim what it did not run.
+
+# %% [markdown]
+# ## The colour trap · 33 min
+#
+# A colour picture has three channels, and nothing in a tensor says which is red. Some programs read pictures as red, green, blue (Pillow), others as blue, green, red (OpenCV). Whoever trains with one and runs with the other sees this:
+
+# %%
+swapped = {"red, green, blue": np.array(cropped), "blue, green, red": np.array(cropped)[..., ::-1].copy()}
+figures.show(
+    figures.panels(swapped),
+    alt="A cat with orange-brown fur and greenish eyes; beside it the same cat with bluish fur.",
+)
+
+# %% [markdown]
+# *Shape and brightness survive; a model often still answers well, and only its accuracy drops.* Which order do published weights expect? What is known, with the evidence:
+
+# %%
+for row in published("channel_order"):
+    print(f"{row['weights']:26} {row['expected']}: {row['evidence']}")
+
+# %% [markdown]
+# The last row is a trap in daily use: the processor that comes with the transformers library's MobileViTv2 feeds the channels in an order that, by all evidence, its weights were not trained on. Where transformers is installed, its default can be read off:
+
+# %%
+transformers = checks.referee("transformers")
+if transformers:
+    processor = transformers.MobileViTImageProcessor()
+    print("transformers' processor swaps the channels by default:", processor.do_flip_channel_order)
+
+# %% [markdown]
+# What does the trap look like from the inside? The digit model is grey, but a grey model can be made into one that *reads red ink* exactly: give its first convolution three input channels, put the grey weights into the red one, and zeros into the others.
+
+# %%
+reader = mv.MobileViTv2(0.25, num_classes=10, in_channels=3).eval()
+weights = digits.state_dict()
+grey = weights["stem.conv.weight"]  # [16, 1, 3, 3]
+weights["stem.conv.weight"] = torch.cat([grey, 0 * grey, 0 * grey], dim=1)  # [16, 3, 3, 3]
+reader.load_state_dict(weights)
+red_only = torch.cat([images, 0 * images, 0 * images], dim=1)  # [382, 3, H, W]
+with torch.inference_mode():
+    torch.testing.assert_close(reader(red_only), digits(images), rtol=1e-4, atol=1e-4)
+
+# %% [markdown]
+# Now write two digits over each other: the one to read in red, another one in blue. (The other is the next in the data set that has another label.)
+
+# %%
+partner = [next(j % 382 for j in range(i + 1, i + 383) if labels[j % 382] != labels[i]) for i in range(382)]
+both = torch.cat([images, 0 * images, images[partner]], dim=1)  # [382, 3, H, W]
+figures.show(
+    figures.panels({f"read the {labels[i]}": both[i].movedim(0, -1) for i in (0, 1, 2, 3)}, width=1.9),
+    alt="Four black squares, each with a red digit and a blue digit drawn over each other.",
+)
+
+# %% [markdown]
+# *Two digits in each picture; the red one counts.*
+#
+# > **Predict.** The model reads 99 % of the red digits. Feed the same pictures with the channels in reverse order. What will its accuracy be: about 10 %, as if guessing? And how sure will it be of its answers?
+
+# %%
+for name, pictures in {"red, green, blue": both, "blue, green, red": both.flip(1)}.items():
+    with torch.inference_mode():
+        probabilities = reader(pictures).softmax(dim=1)
+    right = (probabilities.argmax(dim=1) == labels).float().mean()
+    print(f"{name}: {right:4.0%} right, {probabilities.amax(dim=1).mean():.0%} sure on average")
+
+# %% [markdown]
+# Not 10 % but *nothing*, and just as sure of itself: it reads the other digit, perfectly. Confidence says nothing about channel order.
+#
+# There are two cures, and they are the same. Turn the channels of each picture around, or turn the input channels of the *first convolution* around, once. The second is how weights that were trained on BGR can serve RGB pictures ever after:
+
+# %%
+turned = mv.MobileViTv2(0.25, num_classes=10, in_channels=3).eval()
+turned.load_state_dict(weights | {"stem.conv.weight": weights["stem.conv.weight"].flip(1)})
+with torch.inference_mode():
+    torch.testing.assert_close(turned(both.flip(1)), reader(both), rtol=1e-4, atol=1e-4)
+print("turned pictures into turned weights: the same numbers")
+
+# %% [markdown]
+# ## Where the latent token looks · 38 min
+#
+# Every attention layer has its one question, the latent token, and its context scores say which patches answer it (notebook 02). The paper draws them over pictures in its Fig. 8. With forward hooks, which PyTorch calls whenever a module has run, you can too:
+
+# %%
+seen = {}
+
+
+def remember(name):
+    def hook(layer, inputs, output):
+        seen.setdefault(name, []).append(layer.context_scores(inputs[0])[0, ..., 0])  # [P, N]
+
+    return hook
+
+
+for number, stage in enumerate(model.stages, 1):
+    for layer in stage[1].layers if number > 2 else ():
+        layer.attention.register_forward_hook(remember(f"stage {number}"))
+batch = mv.preprocess(picture, **mv.preprocessing(choice))
+with torch.inference_mode():
+    _ = model(batch)
+
+# %% [markdown]
+# > **Predict.** The digit pictures have 64×64 pixels. How many patches $N$ does the attention in stage 5 choose from? (Halve five times, then patches of 2×2.)
+
+# %%
+for name, layers in seen.items():
+    print(
+        f"{name}: {len(layers)} layers, patches to choose from in each of {layers[0].shape[0]} groups: {layers[0].shape[1]}"
+    )
+
+# %% [markdown]
+# In stage 5 of the digit model there is *one* patch, its score is always 1, and nothing is chosen at all. Look at the others. Each map is the mean of the four pixel positions' scores (each has its own softmax, notebook 04), and each has its own scale:
+
+# %%
+figures.show(
+    figures.latent_views(batch[0], {name: [scores.mean(dim=0) for scores in layers] for name, layers in seen.items()}),
+    alt="Nine small heat maps over the picture: two of stage 3, four of stage 4, three of stage 5. Some patches are brighter than others.",
+)
+
+# %% [markdown]
+# *Brighter patches give more to the context vector.* It is tempting to tell a story about such maps. First a number: how many patches does each layer *effectively* use? Sixteen equal scores make sixteen, a single 1 makes one; in general it is $e$ to the power of the entropy of the scores.
+
+# %%
+for name, layers in seen.items():
+    used = [(-scores.xlogy(scores)).sum(dim=1).exp().mean().item() for scores in layers]
+    print(f"{name}: patches used {[f'{number:.1f}' for number in used]} of {layers[0].shape[1]}")
+
+# %% [markdown]
+# On the digits: nearly all of them. The scores differ a little, the context vector is almost the plain mean. Does the little matter? That can be tested. Set $W_I$ to zero in every layer, and all scores become equal: no question is asked any more.
+#
+# > **Predict.** How many of the 382 digits does the model lose without its questions? And without any context, if what each attention adds is set to zero as well?
+
+# %%
+import copy
+
+asked = copy.deepcopy(digits)
+shares = {"with its questions": mv.accuracy(asked, held_out)}
+attentions = [module for module in asked.modules() if isinstance(module, mv.SeparableSelfAttention)]
+for attention in attentions:
+    torch.nn.init.zeros_(attention.W_I.weight)
+shares["all scores equal"] = mv.accuracy(asked, held_out)
+for attention in attentions:
+    torch.nn.init.zeros_(attention.W_O.weight)
+    torch.nn.init.zeros_(attention.W_O.bias)
+shares["attention adds nothing"] = mv.accuracy(asked, held_out)
+print({name: f"{round(382 * share)} of 382" for name, share in shares.items()})
+
+# %% [markdown]
+# Taking the questions away changes next to nothing; taking the attention away altogether costs more. So in *this* small model on *these* small pictures the mean of the tokens is what attention contributes, and the maps above, however suggestive, explain hardly any answer. That says nothing about Apple's models on photographs. It says how to find out: change the thing, and measure. (With ImageNet weights chosen, look at the effective numbers first.)
+
+# %% [markdown]
+# ## A folder of pictures · 44 min
+#
+# One picture proves nothing. Accuracy on ImageNet means 50 000 pictures in 1000 class folders, and files that cannot be read are a fact of life. The library reads such folders batch by batch; here is a small one, made of scans, with one file that is no picture.
+
+# %%
+place = Path(folder.name, "scans")
+for index in range(60):
+    (place / str(int(labels[index]))).mkdir(parents=True, exist_ok=True)
+    digit_scan(index).save(place / str(int(labels[index])) / f"{index:02}.png")
+_ = (place / "3" / "broken.png").write_text("this is no picture")
+result = mv.evaluate(digits, mv.PictureFolder(place, **mv.preprocessing("digits")), progress=False)
+print(result.summary())
+print("first unreadable:", result.reasons[0].partition(":")[0])
+
+# %% [markdown]
+# The broken file is counted and named, counts neither as right nor as wrong, and stops nothing. The same from a terminal, with a record that makes it resumable: `python -m mvit2_lib evaluate FOLDER --weights digits --record answers.jsonl`. And for single pictures: `python -m mvit2_lib predict cat.jpg --width 0.5 --download`.
+
+# %%
+folder.cleanup()
+
+# %% [markdown]
+# ## Exercises · 46 min
+#
+# In the student edition (folder `exercises`) the bodies are empty. A check tells you what is wrong, and never raises.
+
+# %% [markdown]
+# ### 6.1 · A name from timm ★ · 4 min
+#
+# Return our name for the name of a tensor in one of timm's *inverted residuals*. Theirs: `stages.1.0.conv1_1x1.conv.weight`, `stages.1.0.conv2_kxk.bn.bias`, `stages.1.0.conv3_1x1.bn.running_mean`. Ours: `stages.1.0.expand.conv.weight`, `stages.1.0.depthwise.norm.bias`, `stages.1.0.project.norm.running_mean`.
+#
+# <details><summary>Hint</summary>
+#
+# Four replacements. Three are for the parts of the block, one is for the norm.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def name_from_timm(name):
+    ### BEGIN SOLUTION
+    for theirs, ours in (
+        ("conv1_1x1", "expand"),
+        ("conv2_kxk", "depthwise"),
+        ("conv3_1x1", "project"),
+        (".bn.", ".norm."),
+    ):
+        name = name.replace(theirs, ours)
+    return name
+    ### END SOLUTION
+
+
+checks.name_from_timm(name_from_timm)
+
+# %% [markdown]
+# ### 6.2 · Take a fused projection apart ★★ · 4 min
+#
+# `weight` is the weight of a `qkv_proj` as a 1×1 convolution, `[1 + 2d, d, 1, 1]`. Return the weights of our three linear layers, `W_I`, `W_K`, `W_V`, as a tuple of matrices.
+#
+# <details><summary>Hint</summary>
+#
+# `weight[:, :, 0, 0]` or `flatten(1)` drops the two axes of length one; `split` takes a list of sizes.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def split_projections(weight):
+    ### BEGIN SOLUTION
+    d = weight.shape[1]
+    return weight.flatten(1).split([1, d, d])
+    ### END SOLUTION
+
+
+checks.split_projections(split_projections)
+
+# %% [markdown]
+# ### 6.3 · Where to cut ★★ · 5 min
+#
+# A picture of `width` × `height` pixels is resized so that its shorter side has 288, and the middle 256×256 is cut out. Return the box `(left, top, right, bottom)` of the cut in pixels of the *resized* picture. The longer side becomes `288 * longer // shorter`; half a pixel is rounded with Python's `round`.
+#
+# <details><summary>Hint</summary>
+#
+# Compute both sides after resizing first. The cut leaves (side − 256) / 2 at the left and at the top.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def crop_box(width, height):
+    ### BEGIN SOLUTION
+    sides = [288 * side // min(width, height) for side in (width, height)]
+    left, top = (round((side - 256) / 2) for side in sides)
+    return left, top, left + 256, top + 256
+    ### END SOLUTION
+
+
+checks.crop_box(crop_box)
+
+# %% [markdown]
+# ### 6.4 · Is the pipeline turned around? ★★★ · 6 min
+#
+# Somebody hands you `pipeline`, a function from pictures `[B, 3, H, W]` in RGB to logits. You know the `model` inside, which expects RGB, but not whether the pipeline reverses the channels before it asks the model. Return `"RGB"` if it hands them on as they are and `"BGR"` if it reverses them. You may ask the pipeline and the model whatever you like.
+#
+# <details><summary>Hint</summary>
+#
+# Make a picture whose channels differ (random numbers will do; a grey one cannot tell). Ask the pipeline once, and the model twice.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def channel_order(pipeline, model):
+    ### BEGIN SOLUTION
+    pictures = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        answer, straight, reverse = pipeline(pictures), model(pictures), model(pictures.flip(1))
+    return "RGB" if (answer - straight).abs().sum() < (answer - reverse).abs().sum() else "BGR"
+    ### END SOLUTION
+
+
+checks.channel_order(channel_order)
+
+# %% [markdown]
+# ### 6.5 · Top-1 and top-5 on a folder ★★ · 5 min
+#
+# `lines` is the record of an evaluation: one dictionary for each picture, with its `"label"` and its `"answers"`, the best five classes, best first; or with `"unreadable"` and a reason. Return the top-1 and the top-5 accuracy, as shares of the pictures that could be read.
+#
+# <details><summary>Hint</summary>
+#
+# Drop the unreadable ones first. Top-1 asks whether the label is the first answer, top-5 whether it is among all of them.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def top_1_and_5(lines):
+    ### BEGIN SOLUTION
+    read = [line for line in lines if "unreadable" not in line]
+    top_1 = sum(line["answers"][0] == line["label"] for line in read)
+    top_5 = sum(line["label"] in line["answers"] for line in read)
+    return top_1 / len(read), top_5 / len(read)
+    ### END SOLUTION
+
+
+checks.top_1_and_5(top_1_and_5)
+
+# %% [markdown]
+# ## What you now know
+#
+# 1. You *translated* names: rules for most, and one fused weight to take apart; there and back, every number survived.
+# 2. You *refused* a file that ran code and a file with one bit flipped, which had loaded without a murmur.
+# 3. You *prepared* a photograph by hand, equal to `mv.preprocess`, and measured on digits what slips cost: from a third of the answers to nearly all.
+# 4. You *detected* reversed channels: confident, and all wrong; the cure can sit in the pictures or in the first convolution.
+# 5. You *showed* the context scores of every layer, and tested them: in the digit model the questions change next to nothing.
+#
+# **References**
+#
+# - S. Mehta and M. Rastegari, *Separable Self-attention for Mobile Vision Transformers*, arXiv 2206.02680: Section 4.1, Figs. 5 and 8.
+# - Apple's weights: [ml-cvnets, model zoo](https://github.com/apple/ml-cvnets). timm's copies: [huggingface.co/timm](https://huggingface.co/timm/mobilevitv2_050.cvnets_in1k).
+# - R. Wightman, *PyTorch Image Models* (timm): [results-imagenet.csv](https://github.com/huggingface/pytorch-image-models/tree/main/results).
+# - *EdgeTransformerBench*: [logs of Apple's original weights](https://github.com/YingkunZhou/EdgeTransformerBench).
+# - The cat is Chelsea, photographed by Stéfan van der Walt (CC0), from scikit-image.

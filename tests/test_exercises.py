@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import jupytext
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -26,7 +27,7 @@ def solutions():
         for cell in jupytext.read(source).cells:
             if "exercise" in cell.metadata.get("tags", []):
                 code, name, argument = re.fullmatch(r"(.*)\nchecks\.(\w+)\((\w+)\)", cell.source, re.DOTALL).groups()
-                namespace = {"torch": torch, "F": F, "nn": nn, "make_divisible": make_divisible}
+                namespace = {"torch": torch, "np": np, "F": F, "nn": nn, "make_divisible": make_divisible}
                 exec(code, namespace)
                 found[name] = namespace[argument]
     return found
@@ -38,7 +39,7 @@ EXERCISES = {name: check for name, check in vars(checks).items() if isinstance(c
 
 # Two correct solutions each, written in another way than the notebook's; and wrong ones as a learner might write them,
 # each with a word of the remark that it must get.
-ATTEMPTS = [importlib.import_module(f"attempts.notebook_{number:02}") for number in range(1, 7)]
+ATTEMPTS = [importlib.import_module(f"attempts.notebook_{number:02}") for number in range(1, 8)]
 OTHERWISE_WRITTEN = {name: right for module in ATTEMPTS for name, right in module.RIGHT.items()}
 MUTANTS = {name: wrong for module in ATTEMPTS for name, wrong in module.WRONG.items()}
 

@@ -20,6 +20,7 @@ from .notebook_05 import (
     token_counts,
 )
 from .notebook_06 import channel_order, crop_box, name_from_timm, split_projections, top_1_and_5
+from .notebook_07 import learning_rate, moving_average, share_of, smoothed, statistics_of_both, train_only_the_head
 from .ready import machine
 from .referees import referee, timm_digits
 
@@ -39,10 +40,12 @@ __all__ = [
     "gate_and_mix",
     "group_norm_1",
     "groups_by_position",
+    "learning_rate",
     "log_log_slope",
     "machine",
     "macs_at",
     "merge_heads",
+    "moving_average",
     "name_from_timm",
     "parameters_with_classes",
     "pooled_context_vector",
@@ -52,13 +55,17 @@ __all__ = [
     "round_channels",
     "score_bytes",
     "separable_cross_attention",
+    "share_of",
+    "smoothed",
     "speedup",
     "split_projections",
     "stable_softmax",
+    "statistics_of_both",
     "table_of_channels",
     "timm_digits",
     "token_counts",
     "top_1_and_5",
+    "train_only_the_head",
     "twice_as_much",
     "unfold_patches",
 ]

@@ -27,6 +27,9 @@ class Exercise:
     budget : callable or None
         From the arguments of a case to the most multiply–accumulates that its matrix products may take; None allows any
         number.
+    effect : callable or None
+        From a function to one that also returns what the function has done to its arguments, where that is the point of
+        the exercise. None compares what functions return.
     """
 
     name: str
@@ -34,24 +37,29 @@ class Exercise:
     cases: tuple[tuple, ...]
     mistakes: dict[str, Callable]
     budget: Callable | None = None
+    effect: Callable | None = None
 
     def __call__(self, attempt: Callable) -> None:
         print(f"{self.name}: {self._verdict(attempt)}")
 
     def _verdict(self, attempt: Callable) -> str:
-        outcomes = [_outcome(attempt, case) for case in self.cases]
+        outcomes = self._outcomes(attempt)
         if any(outcome is None or outcome is ... or isinstance(outcome, NotImplementedError) for outcome in outcomes):
             return "not done yet"
-        wanted = [_outcome(self.right, case) for case in self.cases]
+        wanted = self._outcomes(self.right)
         if _all_same(outcomes, wanted):
             return self._too_much_work(attempt) or "right"
         for remark, mistake in self.mistakes.items():
-            if _all_same(outcomes, [_outcome(mistake, case) for case in self.cases]):
+            if _all_same(outcomes, self._outcomes(mistake)):
                 return f"not yet: {remark}"
         number = next(i for i, pair in enumerate(zip(outcomes, wanted, strict=True)) if not _same(*pair))
         simple = all(isinstance(argument, (int, float)) for argument in self.cases[number])
         given = f"for {', '.join(map(str, self.cases[number]))} " if simple else ""
         return f"not yet: {given}{_difference(outcomes[number], wanted[number])}"
+
+    def _outcomes(self, function: Callable) -> list:
+        function = self.effect(function) if self.effect else function
+        return [_outcome(function, case) for case in self.cases]
 
     def _too_much_work(self, attempt: Callable) -> str:
         for case in self.cases if self.budget else ():

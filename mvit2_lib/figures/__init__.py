@@ -2,7 +2,7 @@
 
 from .architecture import architecture, block_steps, blocks, index_image, panels, receptive_fields, stage_costs
 from .canvas import PALETTE, STYLE, png, save, show
-from .charts import accuracy, lines, residuals, runs, spread
+from .charts import accuracy, curves, lines, residuals, runs, spread
 from .drawings import multi_head_unit, separable_unit
 from .pictures import (
     attention_map,
@@ -28,6 +28,7 @@ __all__ = [
     "block_steps",
     "blocks",
     "course_picture",
+    "curves",
     "implied_maps",
     "index_image",
     "latent_views",

@@ -28,6 +28,21 @@ def lines(x: Sequence[float], series: Mapping[str, Sequence[float]], xlabel: str
     return figure
 
 
+def curves(series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str) -> Figure:
+    """Draw named sequences of numbers over their positions 0, 1, 2 …"""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 2.6), layout="constrained")
+        axes = figure.subplots()
+        for name, values in series.items():
+            axes.plot(range(len(values)), values, label=name, marker="")
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        if len(series) > 1:
+            axes.legend()
+    return figure
+
+
 def spread(
     x: Sequence[float], series: Mapping[str, Sequence[Sequence[float]]], xlabel: str, ylabel: str, chance: float
 ) -> Figure:

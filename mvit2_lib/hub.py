@@ -53,6 +53,11 @@ def fetch(repository: str, filename: str, by_hand: str, download: bool = True) -
     try:
         path = Path(hf_hub_download(repository, filename, local_files_only=unreachable is not None))
     except LocalEntryNotFoundError as error:
+        if not download:
+            raise OfflineError(
+                f"{repository} is not on this machine yet, and nobody asked for a download: allow it with download=True, "
+                f"on the command line with --download. {by_hand}"
+            ) from error
         raise OfflineError(
             f"could not reach {url} ({unreachable or error}), and the cache does not hold it: check the network "
             f"connection and that HF_HUB_OFFLINE is not set, then try again. {by_hand}"

@@ -222,7 +222,7 @@ def load_pretrained(name: str, download: bool = True) -> MobileViTv2:
     return load_checkpoint(MobileViTv2(width), path).eval()
 
 
-def preprocessing(name: str) -> dict[str, float]:
+def preprocessing(name: str) -> dict[str, float | str]:
     """Return what `preprocess` must be told for the weights of this name: a checkpoint does not say it.
 
     Parameters
@@ -233,7 +233,7 @@ def preprocessing(name: str) -> dict[str, float]:
     Returns
     -------
     dict
-        `image_size`, `crop_fraction` and `channels`.
+        `image_size`, `crop_fraction`, `channels` and `interpolation`.
 
     Raises
     ------
@@ -245,10 +245,11 @@ def preprocessing(name: str) -> dict[str, float]:
     Built in notebook 06.
     """
     if name == "digits":
-        return {"image_size": 64, "crop_fraction": 1.0, "channels": 1}
+        return {"image_size": 64, "crop_fraction": 1.0, "channels": 1, "interpolation": "bilinear"}
     _repository(name)
     at_384 = name.endswith("_384")
-    return {"image_size": 384 if at_384 else 256, "crop_fraction": 1.0 if at_384 else 0.888, "channels": 3}
+    size, fraction = (384, 1.0) if at_384 else (256, 0.888)
+    return {"image_size": size, "crop_fraction": fraction, "channels": 3, "interpolation": "bicubic"}
 
 
 def _repository(name: str) -> tuple[float, str]:

@@ -112,7 +112,7 @@ class PictureFolder(Dataset):
     classes : sequence of str or None
         The names of the class folders in the order of the logits (a *label map*). None takes the folders that are
         there, in alphabetical order.
-    image_size, crop_fraction, channels
+    image_size, crop_fraction, channels, interpolation
         As for `preprocess`.
 
     Raises
@@ -133,9 +133,11 @@ class PictureFolder(Dataset):
         image_size: int = 256,
         crop_fraction: float = 0.888,
         channels: int = 3,
+        interpolation: str = "bicubic",
     ):
         self.folder = Path(folder)
         self.sizes = {"image_size": image_size, "crop_fraction": crop_fraction, "channels": channels}
+        self.sizes["interpolation"] = interpolation
         present = class_folders(self.folder)
         self.classes = list(classes) if classes is not None else present
         unknown = [name for name in present if name not in set(self.classes)]

@@ -36,39 +36,44 @@ def fetch(repository: str, filename: str, by_hand: str, download: bool = True) -
     Built in notebook 06.
     """
     # Imported here because only a download needs it: it takes longer to import than this library.
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     url = hf_hub_url(repository, filename)
+    if not download:
+        cached = try_to_load_from_cache(repository, filename)
+        if not isinstance(cached, str):
+            raise OfflineError(
+                f"{repository} is not on this machine yet, and nobody asked for a download: allow it with "
+                f"download=True, on the command line with --download. {by_hand}"
+            )
+        return _verified(Path(cached), None, url, by_hand)
+
     published = unreachable = None
     try:
-        if not download:
-            raise OfflineError("a download was not asked for")
         published = get_hf_file_metadata(url).etag
     except (EntryNotFoundError, RepositoryNotFoundError) as error:
         raise DownloadError(f"the hub has no file {url}: check the name of the model") from error
     except Exception as error:  # the hub client's transport errors change class between its versions
         unreachable = error
-
     try:
         path = Path(hf_hub_download(repository, filename, local_files_only=unreachable is not None))
     except LocalEntryNotFoundError as error:
-        if not download:
-            raise OfflineError(
-                f"{repository} is not on this machine yet, and nobody asked for a download: allow it with download=True, "
-                f"on the command line with --download. {by_hand}"
-            ) from error
         raise OfflineError(
             f"could not reach {url} ({unreachable or error}), and the cache does not hold it: check the network "
             f"connection and that HF_HUB_OFFLINE is not set, then try again. {by_hand}"
         ) from error
     except Exception as error:
         raise DownloadError(f"the download of {url} broke off ({error}): try again. {by_hand}") from error
+    return _verified(path, published, url, by_hand)
 
-    if unreachable:
+
+def _verified(path: Path, published: str | None, url: str, by_hand: str) -> Path:
+    """Return the path of a cached file if it has the published SHA-256; else remove it and raise."""
+    if published is None:
         # Without the hub's word, the cache's own: it stores a file under the name of its SHA-256 and links to it.
         published = path.resolve().name
-        if published == filename:  # a file system without links keeps no such name; it was verified when it came
+        if published == path.name:  # a file system without links keeps no such name; it was verified when it came
             return path
     actual = hashlib.sha256(path.read_bytes()).hexdigest()
     if actual != published:

@@ -88,11 +88,15 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def preprocess(
-    image: Image.Image | np.ndarray, image_size: int = 256, crop_fraction: float = 0.888, channels: int = 3
+    image: Image.Image | np.ndarray,
+    image_size: int = 256,
+    crop_fraction: float = 0.888,
+    channels: int = 3,
+    interpolation: str = "bicubic",
 ) -> Tensor:
     """Turn a picture into the batch of one that a model expects; by default, one of the ImageNet models.
 
-    The shorter side is resized to `image_size / crop_fraction` (288) with bicubic interpolation, and the middle
+    The shorter side is resized to `image_size / crop_fraction` (288), and the middle
     `image_size × image_size` is cut out.
 
     Parameters
@@ -105,6 +109,8 @@ def preprocess(
         Share of the shorter side that survives the crop, from 0.1 to 1.
     channels : {3, 1}
         3 for RGB, 1 for grey.
+    interpolation : {"bicubic", "bilinear"}
+        How the picture is resized.
 
     Returns
     -------
@@ -126,6 +132,8 @@ def preprocess(
         raise ValueError(
             f"image_size must be from 1 to 4096 and crop_fraction from 0.1 to 1, not {image_size}, {crop_fraction}"
         )
+    if interpolation not in ("bicubic", "bilinear"):
+        raise ValueError(f"interpolation must be 'bicubic' or 'bilinear', not {interpolation!r}")
     if channels not in (1, 3):
         raise ValueError(f"channels must be 3 (RGB) or 1 (grey), not {channels}")
     if isinstance(image, np.ndarray):
@@ -145,7 +153,7 @@ def preprocess(
     shorter = int(image_size / crop_fraction)
     # Whole-number division drops the fraction, as torchvision's and timm's resize do.
     size = [max(shorter, shorter * side // min(image.size)) for side in image.size]
-    image = image.resize(size, Image.Resampling.BICUBIC)
+    image = image.resize(size, Image.Resampling[interpolation.upper()])
     left, top = (round((side - image_size) / 2) for side in image.size)
     image = image.crop((left, top, left + image_size, top + image_size))
     return _to_tensor(image, channels)[None]  # [1, C, H, W]

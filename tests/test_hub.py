@@ -3,11 +3,14 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import jupytext
 import pytest
 import torch
 from references import timm_model
@@ -133,7 +136,7 @@ def test_an_unreachable_hub_is_an_offline_error_that_says_what_to_do(hub, ask):
     hub.close()
     answer = ask(hub.address)
     assert answer["error"] == "OfflineError"
-    for part in (hub.address + FILE, "check the network connection", "mv.load_checkpoint(mv.MobileViTv2(0.5)"):
+    for part in (hub.address + FILE, "check the network connection", "mv.load_model('path/to/model.safetensors')"):
         assert part in answer["message"]
     assert ask(hub.address, HF_HUB_OFFLINE="1")["error"] == "OfflineError"
 
@@ -189,3 +192,59 @@ def test_the_wrong_width_behind_a_name_is_a_checkpoint_error(hub, ask, monkeypat
     assert (
         "stem.conv.weight has shape (16, 3, 3, 3) in the checkpoint and (24, 3, 3, 3) in the model" in answer["message"]
     )
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["with links", "links as files"])
+def test_the_cache_can_be_carried_to_a_machine_without_a_network(hub, ask, tmp_path, links):
+    first = ask(hub.address)
+    carried = tmp_path / "carried"
+    shutil.copytree(tmp_path / "cache", carried, symlinks=links)
+    hub.close()
+    assert ask(hub.address, HF_HOME=str(carried)) == first
+    assert ask(hub.address, HF_HOME=str(carried), HF_HUB_OFFLINE="1") == first
+
+
+def test_a_file_brought_by_hand_is_compared_with_the_published_hash(hub, weights, tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(hub.content)
+    model = mv.load_model(path, sha256=hub.etag)
+    expected = mv.load_checkpoint(mv.MobileViTv2(0.5), weights)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
+    path.write_bytes(hub.content[:-1] + bytes([hub.content[-1] ^ 1]))
+    with pytest.raises(mv.CheckpointError, match=f"not {hub.etag}: get it again"):
+        mv.load_model(path, sha256=hub.etag)
+
+
+def test_nothing_is_asked_of_the_hub_unless_a_download_is_allowed(hub, tmp_path):
+    environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0"}
+    mv.sample_picture("chelsea").save(tmp_path / "cat.png")
+    command = [sys.executable, "-m", "mvit2_lib", "predict", tmp_path / "cat.png", "--width", "0.5"]
+    refused = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert refused.returncode == 2
+    assert "--download" in refused.stderr
+    assert not [path for _, path in hub.requests if "mobilevitv2" in path]
+    answered = subprocess.run([*command, "--download"], capture_output=True, text=True, env=environment)
+    assert answered.returncode == 0, answered.stderr
+    assert len(answered.stdout.splitlines()) == 6
+    hub.requests.clear()
+    again = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert again.stdout == answered.stdout
+    assert not [path for _, path in hub.requests if "mobilevitv2" in path]
+
+
+def test_notebook_06_runs_on_imagenet_weights_from_the_hub(hub, tmp_path):
+    """The cells of notebook 06 with another choice, on weights that nobody trained: every comparison must hold."""
+    source = Path(__file__).parents[1] / "notebooks" / "source" / "06_pretrained_weights.py"
+    code = "\n".join(cell.source for cell in jupytext.read(source).cells if cell.cell_type == "code")
+    assert code.count('choice = "digits"\n') == 1
+    script = tmp_path / "notebook.py"
+    script.write_text(code.replace('choice = "digits"\n', 'choice = "mobilevitv2_050"\n'), encoding="utf-8")
+    environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0"}
+    process = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, env=environment | {"NO_PROXY": "127.0.0.1"}
+    )
+    assert process.returncode == 0, process.stderr
+    assert "This notebook now runs on the weights 'mobilevitv2_050': α = 0.5, 1,370,593 parameters" in process.stdout
+    assert "all logits agree to four decimals" in process.stdout
+    assert "stage 3: 2 layers, patches to choose from in each of 4 groups: 256" in process.stdout
+    assert process.stdout.count(": right\n") == 5

@@ -30,9 +30,15 @@ FLOORS = (
     "patches",
     "blocks",
     "model",
+    "files",
+    "layouts",
+    "hub",
     "checkpoints",
     "images",
     "data",
+    "recipe",
+    "parallel",
+    "evaluation",
     "training",
     "cost",
     "published",
@@ -40,6 +46,7 @@ FLOORS = (
     "timing",
     "figures",
     "checks",
+    "__main__",
 )
 
 

@@ -107,7 +107,7 @@ def test_every_shape_comment_in_the_library_is_true():
     checker.follow(model_in_training.stages[2][1], torch.rand(2, 128, 7, 9))  # odd sides are enlarged
     checker.follow(mv.preprocess, noise(20, 30))
     checker.follow(mv.load_digits, "test")
-    checker.follow(training.distort, torch.rand(5, 3, 8, 12), torch.Generator())
+    checker.follow(data.distort, torch.rand(5, 3, 8, 12), torch.rand(5, 5))
     assert checker.problems == []
     every_line = {(path, line) for path, lines in checker.lines.items() for line in lines}
     assert checker.checked == every_line

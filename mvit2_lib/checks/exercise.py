@@ -53,7 +53,7 @@ class Exercise:
             if _all_same(outcomes, self._outcomes(mistake)):
                 return f"not yet: {remark}"
         number = next(i for i, pair in enumerate(zip(outcomes, wanted, strict=True)) if not _same(*pair))
-        simple = all(isinstance(argument, (int, float)) for argument in self.cases[number])
+        simple = all(isinstance(argument, (int, float, str)) for argument in self.cases[number])
         given = f"for {', '.join(map(str, self.cases[number]))} " if simple else ""
         return f"not yet: {given}{_difference(outcomes[number], wanted[number])}"
 
@@ -109,6 +109,8 @@ def _difference(outcome, wanted) -> str:
             return f"it returned {len(outcome)} things, but {len(wanted)} are wanted"
         place = next(i for i, (one, other) in enumerate(zip(outcome, wanted, strict=True)) if not _same(one, other))
         return f"number {place + 1} is wrong: {_difference(outcome[place], wanted[place])}"
+    if isinstance(outcome, str) and isinstance(wanted, str):
+        return f"it returned {outcome!r}, but {wanted!r} is wanted"
     if several or isinstance(outcome, Tensor) != isinstance(wanted, Tensor) or isinstance(outcome, str):
         return f"it returned a {type(outcome).__name__}, but a {type(wanted).__name__} is wanted"
     if not isinstance(wanted, Tensor):

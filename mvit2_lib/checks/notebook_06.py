@@ -81,7 +81,7 @@ def _swapped(box: tuple[int, ...]) -> tuple[int, ...]:
 crop_box = Exercise(
     "6.3 where to cut",
     _box,
-    ((451, 300), (300, 454), (288, 288), (1000, 501), (257, 640)),
+    ((451, 300), (300, 454), (288, 288), (1000, 501), (257, 640), (519, 520), (132, 198)),
     {
         "left and top are exchanged": lambda w, h: _swapped(_box(w, h)),
         "the last two numbers are right and bottom, not width and height": lambda w, h: (*_box(w, h)[:2], 256, 256),
@@ -133,10 +133,10 @@ channel_order = Exercise(
             "RGB": "BGR",
             "BGR": "RGB",
         }[_order(p, m)],
-        "it calls every pipeline RGB; did you ask with a grey picture, which looks the same in both orders?": (
+        "it calls every pipeline RGB; did you ask with a grey picture, which is the same in both orders?": (
             lambda p, m: "RGB"
         ),
-        "it calls every pipeline BGR": lambda p, m: "BGR",
+        "it calls every pipeline BGR; did you ask both about the same picture?": lambda p, m: "BGR",
         "that is True or False; return 'RGB' or 'BGR'": lambda p, m: _order(p, m) == "RGB",
         "that is False or True; return 'RGB' or 'BGR'": lambda p, m: _order(p, m) == "BGR",
     },

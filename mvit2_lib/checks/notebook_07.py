@@ -32,6 +32,9 @@ learning_rate = Exercise(
         "the warm-up reaches the highest rate one step early: divide by warmup + 1": lambda *a: _wave(
             *a, up=lambda s, w: (s + 1) / w
         ),
+        "the warm-up begins at zero and reaches the highest rate at step warmup: add one above and below": lambda *a: (
+            _wave(*a, up=lambda s, w: s / w)
+        ),
         "there is no warm-up": lambda s, n, w, h: _wave(s, n, 0, h) if s >= w else _wave(w, n, w, h),
         "there is no warm-up, and the wave begins at step 0": lambda s, n, w, h: _wave(s, n, 0, h),
         "the wave begins at step 0; it begins after the warm-up": lambda *a: _wave(*a, begin=0),
@@ -110,10 +113,12 @@ share_of = Exercise(
     ((list(range(10, 22)), 1, 3), ([7, 5, 3, 1], 0, 2), ([9, 8, 4, 6, 2, 0], 2, 3)),
     {
         "that is every size-th picture; the shares are contiguous": lambda b, r, n: b[r::n],
-        "ranks are counted from 0": lambda b, r, n: _share(b, r - 1, n) if r else b[: len(b) // n],
         "the share begins in the right place but does not end": lambda b, r, n: b[r * (len(b) // n) :],
         "that is a share of size pictures; it has len(batch) // size": lambda b, r, n: b[r * n : (r + 1) * n],
         "that is the whole batch": lambda b, r, n: b,
+        "ranks begin at 0; this is the share of the process before": lambda b, r, n: b[
+            (r - 1) * (len(b) // n) : r * (len(b) // n)
+        ],
         "every process gets the first share": lambda b, r, n: b[: len(b) // n],
         "that is the number of pictures in the share; return their indices": lambda b, r, n: len(b) // n,
     },
@@ -137,6 +142,10 @@ statistics_of_both = Exercise(
         "that is the mean of the squares; subtract the square of the mean": lambda a, v, b, w: (
             (a + b) / 2,
             (v + a**2 + w + b**2) / 2,
+        ),
+        "the difference of the means is halved before it is squared": lambda a, v, b, w: (
+            (a + b) / 2,
+            (v + w) / 2 + (a - b) ** 2 / 2,
         ),
         "means and variances are summed; the halves have to be averaged": lambda a, v, b, w: (a + b, v + w),
         "the squares of the means are missing: the mean of the squares is variance plus mean squared": (
@@ -195,6 +204,9 @@ train_only_the_head = Exercise(
         ),
         "that counts tensors, not the weights in them": lambda m: _freeze(
             m, weights=lambda m: sum(p.requires_grad for p in m.parameters())
+        ),
+        "the number is right, but everything is switched off, the classifier too": lambda m: _freeze(
+            m, head=False, weights=lambda m: sum(p.numel() for p in m.classifier.parameters())
         ),
         "the number is right, but nothing is switched off": lambda m: sum(p.numel() for p in m.classifier.parameters()),
     },

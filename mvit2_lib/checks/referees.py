@@ -39,7 +39,7 @@ def timm_digits(timm: ModuleType) -> tuple[nn.Module, dict]:
     model.load_state_dict(to_layout(ours.state_dict(), model.state_dict(), "timm"))
     sizes = preprocessing("digits")
     size = (sizes["channels"], sizes["image_size"], sizes["image_size"])
-    settings = {"input_size": size, "crop_pct": sizes["crop_fraction"], "interpolation": "bicubic"}
+    settings = {"input_size": size, "crop_pct": sizes["crop_fraction"], "interpolation": sizes["interpolation"]}
     return model.eval(), {**settings, "mean": (0.0,), "std": (1.0,)}
 
 

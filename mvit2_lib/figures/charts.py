@@ -29,7 +29,7 @@ def lines(x: Sequence[float], series: Mapping[str, Sequence[float]], xlabel: str
 
 
 def curves(series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str) -> Figure:
-    """Draw named sequences of numbers over their positions 0, 1, 2 …"""
+    """Draw named sequences of numbers over their positions, counted from 0."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 2.6), layout="constrained")
         axes = figure.subplots()

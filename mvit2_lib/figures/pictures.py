@@ -167,17 +167,18 @@ def latent_views(picture: Tensor, stages: Mapping[str, Sequence[Tensor]]) -> Fig
     """Draw a picture `[C, H, W]` under the context scores of every layer, one row for each stage.
 
     `stages` has for each stage the scores `[k]` of its layers, over patches row by row. Each map has a scale of its own
-    from zero to its largest score.
+    from zero to its largest score; its least and its largest stand above it.
     """
     columns = max(map(len, stages.values()))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(1.9 * columns, 2.15 * len(stages)), layout="constrained")
+        figure = Figure(figsize=(1.9 * columns, 2.3 * len(stages)), layout="constrained")
         grid = figure.subplots(len(stages), columns, squeeze=False)
         for row, (name, layers) in zip(grid, stages.items(), strict=True):
             for number, axes in enumerate(row):
                 if number < len(layers):
                     draw_heat(axes, picture, layers[number])
-                    axes.set_title(f"{name}, layer {number + 1}", size=9)
+                    least, largest = layers[number].min(), layers[number].max()
+                    axes.set_title(f"{name}, layer {number + 1}\n{least:.2f} … {largest:.2f}", size=9)
                 else:
                     axes.set_axis_off()
     return figure

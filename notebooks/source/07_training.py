@@ -333,7 +333,12 @@ import tempfile
 import time
 from pathlib import Path
 
-folder = tempfile.TemporaryDirectory()
+folder, environment = tempfile.TemporaryDirectory(), os.environ | {"OMP_NUM_THREADS": "1"}
+
+# %% [markdown]
+# The command, and two processes that run it:
+
+# %% tags=["nbval-ignore-output"]
 run = [
     sys.executable,
     "-m",
@@ -348,7 +353,6 @@ run = [
     "cpu",
     "--into",
 ]
-environment = os.environ | {"OMP_NUM_THREADS": "1"}
 whole, killed = (
     subprocess.Popen([*run, f"{folder.name}/{name}"], env=environment, stdout=subprocess.DEVNULL)
     for name in ("whole", "killed")

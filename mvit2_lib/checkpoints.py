@@ -111,10 +111,11 @@ def load_model(source: str | os.PathLike | Mapping[str, Tensor], sha256: str | N
     if isinstance(source, Mapping):
         state_dict = source
     else:
+        if sha256 is not None and Path(source).is_file():
+            actual = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+            if actual != sha256.lower():
+                raise CheckpointError(f"{Path(source).name} has SHA-256 {actual}, not {sha256.lower()}: get it again")
         state_dict = _read(Path(source))
-        actual = hashlib.sha256(Path(source).read_bytes()).hexdigest() if sha256 else None
-        if actual and actual != sha256.lower():
-            raise CheckpointError(f"{Path(source).name} has SHA-256 {actual}, not {sha256.lower()}: get it again")
     converted = convert_state_dict(state_dict)
     try:
         in_channels = converted["stem.conv.weight"].shape[1]
@@ -123,7 +124,7 @@ def load_model(source: str | os.PathLike | Mapping[str, Tensor], sha256: str | N
     except (KeyError, IndexError) as error:
         raise CheckpointError(f"the checkpoint is not one of a whole MobileViTv2: {error} is missing") from error
     model = MobileViTv2(width, 0 if classifier is None else len(classifier), in_channels)
-    return load_checkpoint(model, source).eval()
+    return load_checkpoint(model, state_dict).eval()
 
 
 def save_checkpoint(

@@ -1,5 +1,7 @@
 """Data sets: handwritten digits that need no network, and folders of pictures of any size."""
 
+import hashlib
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from .images import ImageError, open_image, preprocess, random_crop
+from .images import ImageError, check_sizes, open_image, preprocess, random_crop
 
 DIGIT_SIZE = 64
 _HELD_OUT = 382  # the digits of the last three of the data set's writers
@@ -84,7 +86,8 @@ class Pictures(Dataset):
         if len(images) != len(labels) or not len(images):
             raise DataError(f"expected as many labels as pictures, and at least one: got {len(images)}, {len(labels)}")
         self.images, self.labels, self.distorted = images, labels, distorted
-        self.name = f"{len(images)} pictures in memory"
+        what = fingerprint(tensor_bytes(images) + tensor_bytes(labels), distorted)
+        self.name = f"{len(images)} pictures in memory ({what})"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -154,7 +157,9 @@ class PictureFolder(Dataset):
         ]
         if not self.pictures:
             raise DataError(f"the class folders of {self.folder} hold no files: expected {self.folder}/CLASS/PICTURE")
-        self.name = f"{len(self.pictures)} pictures in {len(present)} class folders"
+        check_sizes(image_size, crop_fraction, channels, interpolation)
+        what = fingerprint(json.dumps([self.pictures, self.classes, self.sizes]).encode())
+        self.name = f"{len(self.pictures)} pictures in {len(present)} class folders ({what})"
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -168,8 +173,15 @@ class PictureFolder(Dataset):
 
     def __getitems__(self, keys: Sequence[tuple[int, int | None]]) -> tuple[Tensor, Tensor]:
         """Return a batch: pictures `[B, C, H, W]` and their classes `[B]`."""
-        images = torch.stack([self.read(index, seed) for index, seed in keys])  # [B, C, H, W]
-        return images, torch.tensor([self.pictures[index][1] for index, _ in keys])
+        images = []
+        for index, seed in keys:
+            try:
+                images.append(self.read(index, seed))
+            except (ImageError, OSError) as error:
+                raise DataError(
+                    f"{error}: repair or replace this file. Without it, the data set would be another one"
+                ) from error
+        return torch.stack(images), torch.tensor([self.pictures[index][1] for index, _ in keys])
 
 
 def class_folders(folder: str | os.PathLike) -> list[str]:
@@ -200,23 +212,27 @@ def distort(images: Tensor, amounts: Tensor) -> Tensor:
     return F.grid_sample(images, grid, align_corners=False)  # [B, C, H, W]
 
 
+def fingerprint(content: bytes, *more: object) -> str:
+    """Return a short hash that tells one data set from another. Built in notebook 07."""
+    return hashlib.sha256(content + repr(more).encode()).hexdigest()[:12]
+
+
+def tensor_bytes(tensor: Tensor) -> bytes:
+    """Return the bytes of a tensor of any type. Built in notebook 07."""
+    return tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes()
+
+
 def _files_below(folder: Path) -> list[str]:
-    found = []
-    for place, folders, names in os.walk(folder):
+    def unreadable(error: OSError) -> None:
+        raise DataError(f"the folder {error.filename} cannot be read ({error.strerror})") from error
+
+    found, visited = [], set()
+    for place, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
+        if (real := os.path.realpath(place)) in visited:  # a link that leads back
+            folders.clear()
+            continue
+        visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         below = Path(place).relative_to(folder)
         found += [(below / name).as_posix() for name in sorted(names) if not name.startswith(".")]
     return found
-
-
-__all__ = [
-    "DIGIT_SIZE",
-    "DataError",
-    "ImageError",
-    "PictureFolder",
-    "Pictures",
-    "class_folders",
-    "digit_scan",
-    "distort",
-    "load_digits",
-]

@@ -1,7 +1,6 @@
 """How many answers are right: of a model on pictures in memory, and on a folder of any size."""
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from .data import DataError, PictureFolder
+from .data import DataError, PictureFolder, fingerprint, tensor_bytes
 from .files import SaveError
 from .images import ImageError
 from .parallel import rank_and_size
@@ -124,7 +123,7 @@ def evaluate(
         A file with one line of JSON for each picture: its label and the five best answers, or why it could not be read.
         It is written as the evaluation goes on. An existing one is continued, if it belongs to this evaluation.
     title : str
-        What the record calls the model.
+        What the record calls the model. It also holds a hash of the weights.
     progress : bool
         Whether a progress bar is shown.
 
@@ -146,9 +145,14 @@ def evaluate(
     """
     model.eval()
     device = next(model.parameters()).device
+    outputs = getattr(getattr(model, "classifier", None), "out_features", len(pictures.classes))
+    if outputs < len(pictures.classes):
+        raise DataError(f"the model has {outputs} classes, and the folder {len(pictures.classes)}")
     counts = Evaluation()
-    head = {"title": title, "folder": pictures.name, "files": _fingerprint(pictures), **pictures.sizes}
-    writer = None if record is None else _Record(Path(record), head, counts)
+    writer = None
+    if record is not None:
+        head = {"title": title, "weights": _weights_hash(model), "folder": pictures.name, **pictures.sizes}
+        writer = _Record(Path(record), head, pictures, counts)
     done = counts.pictures + counts.unreadable
     batches = list(_parts(range(done, len(pictures)), batch_size))
     loader = DataLoader(_Readable(pictures), batch_sampler=batches, num_workers=workers, collate_fn=as_is)
@@ -159,8 +163,8 @@ def evaluate(
                 lines = []
                 for index, label in zip(indices, labels, strict=True):
                     line = {"picture": pictures.pictures[index][0], "label": label}
-                    problem = problems.get(index)
-                    lines.append({**line, "unreadable": problem} if problem else {**line, "answers": next(answers)})
+                    unread = {"unreadable": problems[index]} if index in problems else {"answers": next(answers)}
+                    lines.append({**line, **unread})
                 if writer:
                     writer.write(lines)
                 for line in lines:
@@ -197,23 +201,27 @@ class _Readable(Dataset):
 class _Record:
     """The record of an evaluation on the disk. Opening one that exists counts its lines and continues it."""
 
-    def __init__(self, path: Path, head: dict, counts: Evaluation):
+    def __init__(self, path: Path, head: dict, pictures: PictureFolder, counts: Evaluation):
         self.path = path
         try:
             self.file = path.open("r+b" if path.exists() else "w+b")
-            end = self._count(head, counts)
+            end = self._count(head, pictures, counts)
             self.file.truncate(end)
             self.file.seek(end)
             if end == 0:
                 self.write([head])
+        except SaveError:
+            raise
         except OSError as error:
             raise SaveError(f"could not write the record {path} ({error.strerror or error})") from error
 
-    def _count(self, head: dict, counts: Evaluation) -> int:
+    def _count(self, head: dict, pictures: PictureFolder, counts: Evaluation) -> int:
         """Count all whole lines, and return where they end: a program that was killed may leave half a line."""
         end = 0
         for number, text in enumerate(self.file):
             if not text.endswith(b"\n"):
+                if number == 0 and not _line(head).startswith(text):
+                    raise DataError(f"{self.path} is not a record of an evaluation")
                 break
             try:
                 line = json.loads(text)
@@ -224,9 +232,11 @@ class _Record:
                             f"the record {self.path} belongs to another evaluation: its {differs[0]} is "
                             f"{line.get(differs[0])!r}, not {head[differs[0]]!r}. Name another file"
                         )
+                elif (line["picture"], line["label"]) != tuple(pictures.pictures[number - 1]):
+                    raise ValueError("lines are missing, doubled or of another folder")
                 else:
                     counts.add(line)
-            except (ValueError, KeyError, AttributeError, TypeError) as error:
+            except (ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
                 if isinstance(error, DataError):
                     raise
                 raise DataError(
@@ -238,7 +248,7 @@ class _Record:
     def write(self, lines: list[dict]) -> None:
         """Add lines; each call reaches the disk whole or is cut off by the next run."""
         try:
-            self.file.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+            self.file.write(b"".join(map(_line, lines)))
             self.file.flush()
         except OSError as error:
             raise SaveError(
@@ -257,9 +267,12 @@ def _answers(model: nn.Module, images: Tensor) -> list[list[int]]:
     return logits.topk(min(5, logits.shape[1]), dim=1).indices.tolist()
 
 
-def _fingerprint(pictures: PictureFolder) -> str:
-    """Return a hash of the names of all pictures and their labels."""
-    return hashlib.sha256(json.dumps(pictures.pictures).encode()).hexdigest()[:16]
+def _line(content: dict) -> bytes:
+    return json.dumps(content).encode() + b"\n"
+
+
+def _weights_hash(model: nn.Module) -> str:
+    return fingerprint(b"".join(map(tensor_bytes, model.state_dict().values())))
 
 
 def _parts(numbers: range, size: int) -> Iterator[list[int]]:

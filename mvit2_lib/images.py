@@ -5,6 +5,7 @@ MobileViTv2 was trained on RGB pictures with values in [0, 1], without subtracti
 
 import functools
 import os
+import stat
 from importlib.resources import files
 
 import numpy as np
@@ -44,6 +45,8 @@ def open_image(path: str | os.PathLike) -> Image.Image:
     """
     name = os.fspath(path)
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe could wait for ever
+            raise ImageError(f"{name} is not a file")
         with Image.open(path) as image:
             image.load()
             _check_levels(image)  # turning the picture upright loses the tags that this looks at
@@ -128,14 +131,7 @@ def preprocess(
     -----
     Section 4.1 of arXiv 2206.02680; the same numbers as timm's evaluation transform. Built in notebook 06.
     """
-    if not 1 <= image_size <= 4096 or not 0.1 <= crop_fraction <= 1:
-        raise ValueError(
-            f"image_size must be from 1 to 4096 and crop_fraction from 0.1 to 1, not {image_size}, {crop_fraction}"
-        )
-    if interpolation not in ("bicubic", "bilinear"):
-        raise ValueError(f"interpolation must be 'bicubic' or 'bilinear', not {interpolation!r}")
-    if channels not in (1, 3):
-        raise ValueError(f"channels must be 3 (RGB) or 1 (grey), not {channels}")
+    check_sizes(image_size, crop_fraction, channels, interpolation)
     if isinstance(image, np.ndarray):
         image = _from_array(image)
     elif not isinstance(image, Image.Image):
@@ -157,6 +153,18 @@ def preprocess(
     left, top = (round((side - image_size) / 2) for side in image.size)
     image = image.crop((left, top, left + image_size, top + image_size))
     return _to_tensor(image, channels)[None]  # [1, C, H, W]
+
+
+def check_sizes(image_size: int, crop_fraction: float, channels: int, interpolation: str) -> None:
+    """Raise a ValueError unless `preprocess` can work with these."""
+    if not 1 <= image_size <= 4096 or not 0.1 <= crop_fraction <= 1:
+        raise ValueError(
+            f"image_size must be from 1 to 4096 and crop_fraction from 0.1 to 1, not {image_size}, {crop_fraction}"
+        )
+    if interpolation not in ("bicubic", "bilinear"):
+        raise ValueError(f"interpolation must be 'bicubic' or 'bilinear', not {interpolation!r}")
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 3 (RGB) or 1 (grey), not {channels}")
 
 
 def random_crop(image: Image.Image, image_size: int, channels: int, random: np.random.Generator) -> Tensor:

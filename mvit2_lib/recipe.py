@@ -78,9 +78,9 @@ class Recipe:
             ("label_smoothing", 0, 1, False),
             ("mixup", 0, math.inf, False),
             ("cutmix", 0, math.inf, False),
-            ("average", 0, 1, False),
+            ("average", 0, 0.999999, False),
             ("clip", 0, math.inf, False),
-            ("seed", 0, math.inf, False),
+            ("seed", 0, 2**63 - 1, False),
         ):
             value = getattr(self, field)
             whole = field in ("epochs", "batch_size", "warmup_steps", "seed")

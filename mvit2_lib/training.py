@@ -5,13 +5,15 @@ distorted and mixed, and its learning rate are functions of the seed and of the 
 mvit2_lib.training` trains the digit model again that is shipped with this library.
 """
 
+import contextlib
 import dataclasses
 import io
 import math
 import os
 import pickle
 import warnings
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -28,7 +30,7 @@ from tqdm.auto import tqdm
 from .checkpoints import DIGITS, save_checkpoint
 from .data import Pictures, load_digits
 from .evaluation import accuracy, as_is
-from .files import replace_file
+from .files import only_writer, replace_file
 from .layouts import CheckpointError
 from .model import MobileViTv2
 from .parallel import mean_over_processes, rank_and_size, synchronise
@@ -64,6 +66,7 @@ def train(
     save_every: int = 500,
     workers: int = 0,
     bfloat16: bool = False,
+    notes: Mapping[str, object] | None = None,
     progress: bool = True,
 ) -> History:
     """Train a classifier in place: AdamW, warm-up and cosine, and whatever else the recipe asks for.
@@ -89,6 +92,8 @@ def train(
         Processes that read pictures.
     bfloat16 : bool
         Whether matrix products and convolutions are computed in this shorter format, for GPUs that are faster at it.
+    notes : mapping of str to object or None
+        What else the files with weights shall say, such as the names of the classes.
     progress : bool
         Whether a progress bar is shown.
 
@@ -106,89 +111,96 @@ def train(
     CheckpointError
         If `run` holds the state of another run, or a damaged one.
     SaveError
-        If the state cannot be written. The one before stays, and the run can go on from there.
+        If the state cannot be written (the one before stays, and the run can go on from there), or if another process
+        is training into the same folder.
+    DataError
+        If a picture cannot be read.
 
     Notes
     -----
     Section 4.1 of arXiv 2206.02680. Built in notebook 07.
     """
     rank, size = rank_and_size()
-    per_epoch = len(training) // recipe.batch_size
     _check_batches(recipe, len(training), size)
-    steps = recipe.epochs * per_epoch
-    device = next(model.parameters()).device
-    num_classes = model.classifier.out_features
-    state = _State(synchronise(model) if size > 1 else model, recipe, training.name, run and Path(run))
-    # It only says that 1×1 convolutions lie differently in memory than their gradients.
-    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-    parallel = DistributedDataParallel(model, broadcast_buffers=False) if size > 1 else model
-
-    plan = _Plan(len(training), recipe, state.step, steps)
-    loader = DataLoader(
-        training, batch_sampler=plan, num_workers=workers, collate_fn=as_is, pin_memory=device.type == "cuda"
-    )
-    bar = tqdm(total=steps, initial=state.step, desc="training", unit="step", disable=rank > 0 or not progress)
-    for images, labels in loader:
-        step = state.step
-        images, targets = mix(
-            images.to(device, non_blocking=True),
-            labels.to(device, non_blocking=True),
-            num_classes,
-            recipe,
-            np.random.default_rng((recipe.seed, step, len(training))),
-        )
-        for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, steps, recipe)
-        model.train()
-        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-            loss = F.cross_entropy(parallel(images), targets, label_smoothing=recipe.label_smoothing)
-        state.optimizer.zero_grad()
-        loss.backward()
-        if recipe.clip:
-            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        shared = mean_over_processes(loss.detach()).item()
-        if not math.isfinite(shared):
-            bar.close()
-            raise TrainingError(
-                f"the loss is {shared} at step {step}: try a lower learning_rate or more warmup_steps"
-                + (f". {run} keeps the last good state" if run else "")
-            )
-        state.optimizer.step()
-        if state.average:
-            state.average.update_parameters(model)
-        state.step += 1
-        state.history.losses.append(shared)
-        bar.update()
-        bar.set_postfix(loss=f"{shared:.3f}", refresh=False)
-
-        if state.step % per_epoch == 0:
-            if validation is not None:
-                state.history.accuracies.append(accuracy(state.best_guess(), validation, workers=workers))
-                bar.set_postfix(loss=f"{shared:.3f}", accuracy=f"{state.history.accuracies[-1]:.3f}")
-            if rank == 0:
-                state.save_epoch()
-        elif run and rank == 0 and state.step % save_every == 0:
-            state.save()
-    bar.close()
-    state.finish()
-    if run and rank == 0:
-        save_checkpoint(model, Path(run) / "last.safetensors", notes=state.notes())
+    if save_every < 1:
+        raise RecipeError(f"save_every must be 1 or more, not {save_every}")
+    about = {
+        "data": training.name,
+        "validation": validation and validation.name,
+        "bfloat16": bfloat16,
+        "notes": dict(notes or {}),
+    }
+    with contextlib.ExitStack() as held:
+        if run and rank == 0:
+            held.enter_context(only_writer(Path(run)))
+        if size > 1:
+            torch.distributed.barrier()
+        # These only say that an argument gets another name, and how gradients of 1×1 convolutions lie in memory.
+        held.enter_context(warnings.catch_warnings())
+        for message in ("`broadcast_buffers` is deprecated", "Grad strides do not match bucket view strides"):
+            warnings.filterwarnings("ignore", message)
+        state = _State(synchronise(model) if size > 1 else model, recipe, about, run and Path(run))
+        _run(state, training, validation, save_every, workers, progress and rank == 0)
     return state.history
+
+
+def _run(state: "_State", training: Dataset, validation: Dataset | None, save_every: int, workers: int, progress: bool):
+    """Take all steps that are left."""
+    model, recipe, device = state.model, state.recipe, next(state.model.parameters()).device
+    per_epoch = len(training) // recipe.batch_size
+    steps = recipe.epochs * per_epoch
+    parallel = DistributedDataParallel(model, broadcast_buffers=False) if rank_and_size()[1] > 1 else model
+    plan = _Plan(len(training), recipe, state.step, steps)
+    pinned = device.type == "cuda"
+    loader = DataLoader(training, batch_sampler=plan, num_workers=workers, collate_fn=as_is, pin_memory=pinned)
+
+    with tqdm(total=steps, initial=state.step, desc="training", unit="step", disable=not progress) as bar:
+        if state.step and state.step % per_epoch == 0:  # it was interrupted between the last step of an epoch and this
+            state.close_epoch(state.step // per_epoch, validation, workers)
+        for images, labels in loader:
+            random = np.random.default_rng((recipe.seed, state.step, len(training)))
+            images, labels = (tensor.to(device, non_blocking=True) for tensor in (images, labels))
+            images, targets = mix(images, labels, model.classifier.out_features, recipe, random)
+            for group in state.optimizer.param_groups:
+                group["lr"] = learning_rate_at(state.step, steps, recipe)
+            model.train()
+            with torch.autocast(device.type, torch.bfloat16, enabled=state.about["bfloat16"]):
+                loss = F.cross_entropy(parallel(images), targets, label_smoothing=recipe.label_smoothing)
+            state.optimizer.zero_grad()
+            loss.backward()
+            if recipe.clip:
+                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+            shared = mean_over_processes(loss.detach()).item()
+            if not math.isfinite(shared):
+                raise TrainingError(
+                    f"the loss is {shared} at step {state.step}: begin a new run, in another folder, with a lower "
+                    "learning_rate or more warmup_steps"
+                )
+            state.optimizer.step()
+            if state.average:
+                state.average.update_parameters(model)
+            state.step += 1
+            state.history.losses.append(shared)
+            bar.update()
+            bar.set_postfix(loss=f"{shared:.3f}", refresh=False)
+            if state.step % per_epoch == 0 or state.step % save_every == 0:
+                state.save()
+            if state.step % per_epoch == 0:
+                state.close_epoch(state.step // per_epoch, validation, workers)
+    state.finish()
 
 
 class _State:
     """All that a run needs in order to go on: weights, their average, the optimizer, the number of the step."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, data: str, run: Path | None):
-        self.model, self.recipe, self.data, self.run = model, recipe, data, run
+    def __init__(self, model: nn.Module, recipe: Recipe, about: dict, run: Path | None):
+        self.model, self.recipe, self.about, self.run = model, recipe, about, run
         self.optimizer = make_optimizer(model, recipe)
         averaging = get_ema_multi_avg_fn(recipe.average)
         self.average = AveragedModel(model, multi_avg_fn=averaging, use_buffers=True) if recipe.average else None
         self.step, self.history = 0, History()
-        if run:
-            run.mkdir(parents=True, exist_ok=True)
-            if (run / "state.pt").exists():
-                self._load(run / "state.pt")
+        if run and (run / "state.pt").exists():
+            self._load(run / "state.pt")
 
     def best_guess(self) -> nn.Module:
         """Return the model that is evaluated and kept."""
@@ -198,25 +210,32 @@ class _State:
         """Return what is written into the files with weights."""
         accuracies = self.history.accuracies
         last = {"accuracy": accuracies[-1], "epoch": len(accuracies)} if accuracies else {}
-        return {"recipe": dataclasses.asdict(self.recipe), "data": self.data, **last}
+        return {"recipe": dataclasses.asdict(self.recipe), "data": self.about["data"], **self.about["notes"], **last}
 
-    def save_epoch(self) -> None:
-        """Save the state, and before it the weights if they are the best so far."""
-        if not self.run:
-            return
+    def close_epoch(self, epoch: int, validation: Dataset | None, workers: int) -> None:
+        """Measure the accuracy, unless that was done before an interruption, and keep the best weights so far."""
         accuracies = self.history.accuracies
-        # Better than all before it; the same, again, where a run that was killed here repeats the epoch.
-        if accuracies and accuracies[-1] > max(accuracies[:-1], default=-1):
-            save_checkpoint(self.best_guess(), self.run / "best.safetensors", notes=self.notes())
+        if validation is None or len(accuracies) == epoch:
+            return
+        accuracies.append(accuracy(self.best_guess(), validation, workers=workers))
+        # First the weights, then the state that says they were the best: killed between the two, a run repeats both.
+        if accuracies[-1] > max(accuracies[:-1], default=-1):
+            self._keep(self.best_guess(), "best")
         self.save()
+
+    def _keep(self, model: nn.Module, name: str) -> None:
+        if self.run and rank_and_size()[0] == 0:
+            save_checkpoint(model, self.run / f"{name}.safetensors", notes=self.notes())
 
     def save(self) -> None:
         """Write the state of the run, whole or not at all."""
+        if not self.run or rank_and_size()[0] > 0:
+            return
         content = io.BytesIO()
         torch.save(
             {
                 "recipe": dataclasses.asdict(self.recipe),
-                "data": self.data,
+                "about": self.about,
                 "step": self.step,
                 "losses": torch.tensor(self.history.losses, dtype=torch.float64),
                 "accuracies": self.history.accuracies,
@@ -233,35 +252,49 @@ class _State:
         if self.average and self.step:
             self.model.load_state_dict(self.average.module.state_dict())
         self.model.eval()
+        self._keep(self.model, "last")
 
     def _load(self, path: Path) -> None:
         try:
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()  # compares a checksum of every part; torch.load does not
+            if damaged:
+                raise ValueError(f"{damaged} has changed")
             stored = torch.load(path, map_location="cpu", weights_only=True)
-            recipe = Recipe(**stored["recipe"])
-        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+            recipe, about, model, average = (stored[key] for key in ("recipe", "about", "model", "average"))
+            step, losses, accuracies = stored["step"], stored["losses"].tolist(), list(stored["accuracies"])
+            recipe, optimizer = Recipe(**recipe), stored["optimizer"]
+        except (
+            *(zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError),
+            *(KeyError, TypeError, ValueError, NotImplementedError),
+        ) as error:
             raise CheckpointError(
                 f"{path} is damaged or not the state of a run ({type(error).__name__}: {error})"
             ) from error
-        if recipe != self.recipe or stored["data"] != self.data:
-            what = self.recipe.differences(recipe) or f"data {self.data!r} and {stored['data']!r}"
+        differs = [
+            f"{key} {self.about[key]!r} and {about.get(key)!r}"
+            for key in self.about
+            if self.about[key] != about.get(key)
+        ]
+        if recipe != self.recipe or differs:
+            what = self.recipe.differences(recipe) or ", ".join(differs)
             raise CheckpointError(
                 f"{path} belongs to another run; now and then: {what}. Give the same settings to go on "
                 "with that run, or another folder to begin a new one"
             )
-        own, other = self.model.state_dict(), stored["model"]
-        if {name: t.shape for name, t in own.items()} != {name: t.shape for name, t in other.items()}:
-            name = next((n for n in own if n not in other or other[n].shape != own[n].shape), "another tensor")
-            there = tuple(other[name].shape) if name in other else "missing"
+        own = self.model.state_dict()
+        if {name: t.shape for name, t in own.items()} != {name: t.shape for name, t in model.items()}:
+            name = next((n for n in own if n not in model or model[n].shape != own[n].shape), "another tensor")
+            there = tuple(model[name].shape) if name in model else "missing"
             raise CheckpointError(
                 f"{path} holds another model, perhaps for another number of classes: {name} is {there} there and "
                 f"{tuple(own[name].shape) if name in own else 'missing'} here"
             )
-        self.model.load_state_dict(other)
-        self.optimizer.load_state_dict(stored["optimizer"])
+        self.model.load_state_dict(model)
+        self.optimizer.load_state_dict(optimizer)
         if self.average:
-            self.average.load_state_dict(stored["average"])
-        self.step = stored["step"]
-        self.history = History(stored["losses"].tolist(), list(stored["accuracies"]))
+            self.average.load_state_dict(average)
+        self.step, self.history = step, History(losses, accuracies)
 
 
 class _Plan:

@@ -78,7 +78,7 @@ def main(place: Path) -> None:
         state = folder / "state.pt"
         step = torch.load(state, weights_only=True)["step"] if state.exists() else 0
         same = ended_well(forked(folder)) and [(folder / name).read_bytes() for name in files] == expected
-        left = [path.name for path in folder.glob(".*")]
+        left = [path.name for path in folder.glob(".*.partial")]
         print(f"killed after step {step}: {'the same' if same else 'ANOTHER RESULT'}", left or "", flush=True)
 
 

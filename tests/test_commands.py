@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 
 import mvit2_lib as mv
 from mvit2_lib.__main__ import main
@@ -89,10 +90,10 @@ def test_predict_takes_a_weight_file_and_finds_out_its_width(run, two, tmp_path)
     mv.save_checkpoint(model, tmp_path / "own.safetensors")
     code, out, _ = run("predict", two, "--weights", tmp_path / "own.safetensors")
     assert code == 0
-    assert {line.split()[-1] for line in out.splitlines()[1:]} == {"0", "1", "2"}
+    assert {line.split()[-1] for line in out.splitlines()[1:]} == {"0", "1", "2"}  # "class 0" and so on
     assert len(out.splitlines()) == 1 + 3
     labels = tmp_path / "labels.txt"
-    labels.write_text("ant\nbee\nowl\n")
+    labels.write_bytes("\ufeffant\r\nbee\r\nowl\r\n\r\n".encode())  # as Windows writes it
     _, out, _ = run("predict", two, "--weights", tmp_path / "own.safetensors", "--labels", labels)
     assert {line.split()[-1] for line in out.splitlines()[1:]} == {"ant", "bee", "owl"}
 
@@ -106,6 +107,9 @@ def test_predict_takes_a_weight_file_and_finds_out_its_width(run, two, tmp_path)
         (["--weights", "gone.safetensors"], "there is no checkpoint file at gone.safetensors"),
         (["--weights", "digits", "--labels", "five.txt"], "has 5 lines, but the model 10 classes"),
         (["--weights", "digits", "--labels", "gone.txt"], "gone.txt"),
+        (["--weights", "digits", "--labels", "latin.txt"], "latin.txt is not a text in UTF-8"),
+        (["--weights", "digits", "--sha256", "0" * 64], "--sha256 is for files"),
+        (["--weights", "none.safetensors"], "has no classifier: it can name no classes"),
         (["--width", "0.5"], "--download"),
     ],
 )
@@ -113,6 +117,8 @@ def test_what_predict_cannot_do_is_one_line_and_exit_code_2(run, two, tmp_path, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "five.txt").write_text("a\nb\nc\nd\ne\n")
+    (tmp_path / "latin.txt").write_bytes("é\n".encode("latin-1") * 10)
+    mv.save_checkpoint(mv.MobileViTv2(0.25, num_classes=0, in_channels=1), tmp_path / "none.safetensors")
     code, out, err = run("predict", two, *arguments)
     assert (code, out) == (2, "")
     assert message in err
@@ -246,9 +252,26 @@ def test_train_on_a_folder_then_predict_with_its_weights(run, folder, tmp_path, 
     assert len(history["losses"]) == 7
     assert len(history["accuracies"]) == 1
     assert run("train", folder, "--validation", folder, "--width", "0.25", "--into", into, *TINY)[1] == out
-    code, out, _ = run("predict", two, "--weights", into / "best.safetensors", "--image-size", "32")
+    best = into / "best.safetensors"
+    code, out, _ = run("predict", two, "--weights", best)
     assert code == 0
-    assert len(out.splitlines()) == 6
+    assert {line.split()[-1] for line in out.splitlines()[1:]} <= set("0123456789")
+    # The file says how large its pictures are and what its classes are called.
+    assert json.loads(run("evaluate", folder, "--weights", best, "--json")[1])["top1"] == history["accuracies"][0]
+
+
+def test_classes_are_those_of_the_training_also_where_their_names_are_numbers(run, tmp_path):
+    for number in range(12):  # in alphabetical order: 0, 1, 10, 11, 2 …
+        (tmp_path / "numbers" / str(number)).mkdir(parents=True)
+        Image.new("RGB", (20, 20), (20 * number, 255 - 20 * number, 0)).save(
+            tmp_path / "numbers" / str(number) / "a.png"
+        )
+    numbers, into, record = tmp_path / "numbers", tmp_path / "run", tmp_path / "record.jsonl"
+    run("train", numbers, "--width", "0.25", "--into", into, *TINY)
+    assert run("evaluate", numbers, "--weights", into / "last.safetensors", "--record", record)[0] == 0
+    labels = {line["picture"]: line["label"] for line in map(json.loads, record.read_text().splitlines()[1:])}
+    assert labels == dict(mv.PictureFolder(numbers).pictures)
+    assert labels["10/a.png"] == 2
 
 
 @pytest.mark.parametrize(
@@ -274,6 +297,29 @@ def test_a_run_for_other_classes_is_not_continued(run, folder, tmp_path):
     code, _, err = run("train", folder, "--width", "0.25", "--into", tmp_path / "run", *TINY)
     assert code == 2
     assert "belongs to another run" in err
+
+
+@pytest.mark.parametrize("arguments", [["--batch-size", "0"], ["--batch-size", "-3"], ["--device", "nonsense"]])
+def test_options_that_make_no_sense_are_refused_by_name(folder, capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", str(folder), "--weights", "digits", *arguments])
+    assert ended.value.code == 2
+    assert arguments[0] in capsys.readouterr().err
+
+
+def test_a_pipe_that_closes_early_is_no_error(two):
+    command = f"{sys.executable} -m mvit2_lib predict " + 30 * '"$0" ' + "--weights digits | head -1"
+    process = subprocess.run(["bash", "-o", "pipefail", "-c", command, str(two)], capture_output=True, text=True)
+    assert process.stdout.splitlines() == [str(two)]
+    assert process.stderr == ""
+
+
+def test_a_terminal_without_accents_gets_all_answers(two):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "mvit2_lib", "predict", str(two), "--weights", "digits"]
+    process = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert process.returncode == 0
+    assert len(process.stdout.splitlines()) == 6
 
 
 def test_every_command_explains_itself(capsys):

@@ -1,5 +1,7 @@
 """The data sets are what they are said to be, and pictures are distorted by their seed and nothing else."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,10 @@ def folder(tmp_path):
         Image.new("RGB", (90, 70), color).save(tmp_path / name / "one.png")
         Image.new("RGB", (60, 80), color).save(tmp_path / name / "deeper" / "two.jpg")
         (tmp_path / name / ".hidden").write_text("nothing")
+        (tmp_path / name / ".cache").mkdir()
+        (tmp_path / name / ".cache" / "thumb.png").write_text("nothing")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "object").write_text("nothing")
     return tmp_path
 
 
@@ -104,6 +110,40 @@ def test_a_folder_gives_its_pictures_with_the_classes_of_their_folders(folder):
     assert images.shape == (2, 3, 32, 32)
     assert labels.tolist() == [0, 2]
     torch.testing.assert_close(images[1, :, 0, 0], torch.tensor([200, 30, 10]) / 255)
+
+
+def test_links_to_folders_are_followed_but_not_in_circles(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Image.new("RGB", (9, 9)).save(elsewhere / "three.png")
+    (folder / "owl" / "linked").symlink_to(elsewhere)
+    (folder / "owl" / "back").symlink_to(folder / "owl")
+    names = [name for name, _ in mv.PictureFolder(folder).pictures if name.startswith("owl")]
+    assert names == ["owl/one.png", "owl/deeper/two.jpg", "owl/linked/three.png"]
+
+
+def test_a_folder_that_may_not_be_read_is_an_error(folder, monkeypatch):
+    def scandir(path, original=os.scandir):
+        if str(path).endswith("deeper"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(mv.DataError, match=r"deeper cannot be read \(Permission denied\)"):
+        mv.PictureFolder(folder)
+
+
+def test_two_folders_are_told_apart_by_their_name(folder):
+    names = {
+        mv.PictureFolder(folder, image_size=size, classes=classes).name
+        for size in (32, 64)
+        for classes in (None, ["owl", "bee", "ant"])
+    }
+    assert len(names) == 4
+
+
+def test_sizes_that_make_no_sense_are_refused_before_anything_is_read(folder):
+    with pytest.raises(ValueError, match="crop_fraction from 0.1 to 1"):
+        mv.PictureFolder(folder, crop_fraction=7)
 
 
 def test_a_label_map_decides_which_folder_is_which_class(folder):

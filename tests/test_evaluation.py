@@ -147,12 +147,47 @@ def test_the_record_of_another_evaluation_is_refused_and_stays(folder, tmp_path)
     assert record.read_bytes() == before
 
 
-def test_a_file_that_is_no_record_is_refused_and_stays(folder, tmp_path):
+@pytest.mark.parametrize("content", ["my notes\nnot a record\n", "my notes, in one line without an end", "[]\n"])
+def test_a_file_that_is_no_record_is_refused_and_stays(folder, tmp_path, content):
     record = tmp_path / "notes.txt"
-    record.write_text("my notes\nnot a record\n")
-    with pytest.raises(mv.DataError, match="is not a record of an evaluation: line 1"):
+    record.write_text(content)
+    with pytest.raises(mv.DataError, match="is not a record of an evaluation"):
         mv.evaluate(Shade(), pictures(folder), record=record, progress=False)
-    assert record.read_text() == "my notes\nnot a record\n"
+    assert record.read_text() == content
+
+
+def test_a_record_cut_off_in_its_first_line_begins_again(folder, tmp_path):
+    record = tmp_path / "record.jsonl"
+    expected = mv.evaluate(Shade(), pictures(folder), record=record, progress=False)
+    whole = record.read_bytes()
+    record.write_bytes(whole[:20])
+    assert mv.evaluate(Shade(), pictures(folder), record=record, progress=False) == expected
+    assert record.read_bytes() == whole
+
+
+def test_a_record_with_a_line_missing_or_doubled_is_refused(folder, tmp_path):
+    record = tmp_path / "record.jsonl"
+    mv.evaluate(Shade(), pictures(folder), record=record, progress=False)
+    lines = record.read_text().splitlines(keepends=True)
+    for changed in (lines[:3] + lines[4:], [*lines, lines[-1]], [*lines[:3], "{}\n"]):
+        record.write_text("".join(changed))
+        with pytest.raises(mv.DataError, match="is not a record of an evaluation: line"):
+            mv.evaluate(Shade(), pictures(folder), record=record, progress=False)
+
+
+def test_a_record_belongs_to_one_set_of_weights(folder, tmp_path):
+    record = tmp_path / "record.jsonl"
+    mv.evaluate(Shade(), pictures(folder), record=record, progress=False)
+    other = Shade()
+    with torch.no_grad():
+        other.shades[3] += 1e-6
+    with pytest.raises(mv.DataError, match="belongs to another evaluation: its weights is"):
+        mv.evaluate(other, pictures(folder), record=record, progress=False)
+
+
+def test_a_model_with_too_few_classes_is_refused(folder):
+    with pytest.raises(mv.DataError, match="the model has 3 classes, and the folder 7"):
+        mv.evaluate(mv.MobileViTv2(0.25, num_classes=3), pictures(folder), progress=False)
 
 
 def test_a_record_that_cannot_be_written_is_a_clear_error(folder, tmp_path):

@@ -1,6 +1,7 @@
 """Pictures become the tensor that timm would make of them, or are refused with a reason."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -157,7 +158,7 @@ def test_files_that_are_no_pictures_are_refused(tmp_path, monkeypatch):
         mv.open_image(tmp_path / "notes.txt")
     with pytest.raises(FileNotFoundError):
         mv.open_image(tmp_path / "nowhere.png")
-    with pytest.raises(mv.ImageError, match="is damaged, cut short or too large"):
+    with pytest.raises(mv.ImageError, match="is not a file"):
         mv.open_image(tmp_path)
     Image.new("L", (64, 64)).save(tmp_path / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
@@ -244,3 +245,28 @@ def test_sample_pictures_are_photographs_of_the_stated_kinds():
         assert mv.sample_picture(name).mode == "RGB"
     with pytest.raises(ValueError, match="no sample picture 'dog': choose 'chelsea', 'coffee' or 'rocket'"):
         mv.sample_picture("dog")
+
+
+def test_a_pipe_is_not_a_picture_and_nobody_waits_for_it(tmp_path):
+    mkfifo = getattr(os, "mkfifo", None) or pytest.skip("no pipes with names here")
+    mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", tmp_path):
+        with pytest.raises(mv.ImageError, match="is not a file"):
+            mv.open_image(path)
+
+
+def test_one_channel_is_pillows_grey():
+    photograph = mv.sample_picture("chelsea")
+    grey = mv.preprocess(photograph, channels=1)
+    assert grey.shape == (1, 1, 256, 256)
+    red, green, blue = mv.preprocess(photograph)[0]
+    torch.testing.assert_close(grey[0, 0], 0.299 * red + 0.587 * green + 0.114 * blue, rtol=0, atol=0.005)
+    with pytest.raises(ValueError, match="channels must be 3"):
+        mv.preprocess(photograph, channels=4)
+
+
+def test_the_interpolation_matters_and_is_checked():
+    photograph = mv.sample_picture("chelsea")
+    assert (mv.preprocess(photograph) - mv.preprocess(photograph, interpolation="bilinear")).abs().max() > 0.01
+    with pytest.raises(ValueError, match="'bicubic' or 'bilinear', not 'nearest'"):
+        mv.preprocess(photograph, interpolation="nearest")

@@ -23,7 +23,8 @@ from mvit2_lib.recipe import learning_rate_at, make_optimizer, mix
         ({"batch_size": True}, "batch_size must be a whole number, not True"),
         ({"label_smoothing": 1.2}, "label_smoothing must be from 0 to 1, not 1.2"),
         ({"weight_decay": -0.1}, "weight_decay must be 0 or more, not -0.1"),
-        ({"average": 2}, "average must be from 0 to 1, not 2"),
+        ({"average": 1.0}, "average must be from 0 to 0.999999, not 1.0"),
+        ({"seed": 10**30}, "seed must be from 0 to"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(setting, message):
@@ -96,6 +97,18 @@ def test_cutmix_pastes_a_rectangle_whose_area_is_the_share():
         assert pasted.float().mean().item() == pytest.approx(targets[0, 3].item(), abs=1e-6)
         rows, columns = pasted.any(dim=1).sum(), pasted.any(dim=0).sum()
         assert rows * columns == pasted.sum()
+
+
+def test_cutmix_pastes_anywhere_and_half_of_the_area_on_average():
+    corners, areas = set(), []
+    for seed in range(300):
+        images, result, targets = mixed(seed, cutmix=1.0)
+        pasted = (result[0, 0] == images[1, 0]).nonzero()
+        areas.append(targets[0, 3].item())
+        if len(pasted):
+            corners.add(tuple(pasted[0].tolist()))
+    assert len(corners) > 50
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.06)
 
 
 def test_with_both_each_is_drawn_about_half_of_the_time():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import io
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 import mvit2_lib as mv
 from mvit2_lib.checkpoints import DIGITS, checkpoint_notes
-from mvit2_lib.files import replace_file
+from mvit2_lib.files import only_writer, replace_file
 from mvit2_lib.recipe import learning_rate_at, make_optimizer
 
 HERE = Path(__file__).parent
@@ -125,6 +126,7 @@ def test_the_average_is_the_exponential_moving_average_of_the_weights(monkeypatc
     expected = seen[0]
     for weight in seen[1:]:
         expected = 0.9 * expected + 0.1 * weight
+    assert len(seen) == 4  # after every step
     torch.testing.assert_close(model.stem.conv.weight.detach(), expected)
     assert not torch.allclose(expected, seen[-1])
 
@@ -188,7 +190,10 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     ("settings", "message"),
     [
         ({"recipe": dataclasses.replace(QUICK, learning_rate=0.01)}, "learning_rate 0.01 and 0.002"),
-        ({"pictures": 48}, "48 pictures"),
+        ({"pictures": 48}, "data '48 pictures"),
+        ({"bfloat16": True}, "bfloat16 True and False"),
+        ({"validation": digits("test", 30)}, "validation '30 pictures"),
+        ({"notes": {"classes": ["a"]}}, "notes"),
     ],
 )
 def test_the_state_of_another_run_is_refused(tmp_path, settings, message):
@@ -209,8 +214,13 @@ def test_the_state_of_a_model_with_other_classes_is_refused(tmp_path):
 def test_a_damaged_state_is_refused(tmp_path):
     trained(run=tmp_path)
     state = tmp_path / "state.pt"
-    for content in (state.read_bytes()[:-500], b"", b"nonsense"):
-        state.write_bytes(content)
+    content = state.read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1  # one bit of some weight
+    without = io.BytesIO()
+    torch.save({"recipe": dataclasses.asdict(QUICK)}, without)
+    for bad in (content[:-500], b"", b"nonsense", bytes(flipped), without.getvalue()):
+        state.write_bytes(bad)
         with pytest.raises(mv.CheckpointError, match="damaged or not the state of a run"):
             trained(run=tmp_path)
 
@@ -256,7 +266,7 @@ def test_no_space_left_is_a_clear_error_and_the_older_state_stays(tmp_path, monk
         with pytest.raises(mv.SaveError, match=r"could not write .*state.pt \(No space left on device\).*is untouched"):
             trained(recipe, run=tmp_path)
     assert (tmp_path / "state.pt").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "state.pt"]
     assert same(trained(recipe, run=tmp_path)[0], whole)
 
 
@@ -278,15 +288,115 @@ def test_a_file_without_a_folder_cannot_be_written(tmp_path):
         replace_file(tmp_path / "nowhere" / "state.pt", b"state")
 
 
+def test_other_pictures_of_the_same_number_are_another_run(tmp_path):
+    trained(run=tmp_path)
+    images, labels = (tensor[100:164] for tensor in mv.load_digits("train"))
+    with pytest.raises(mv.CheckpointError, match="belongs to another run"):
+        mv.train(mv.MobileViTv2(**DIGITS), mv.Pictures(images, labels), QUICK, run=tmp_path, progress=False)
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path):
+    pytest.importorskip("fcntl")
+    with only_writer(tmp_path), pytest.raises(mv.SaveError, match="another process is at work in"):
+        trained(run=tmp_path)
+    trained(run=tmp_path)
+
+
+def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
+    (tmp_path / ".state.pt.12345.partial").write_bytes(b"half")
+    trained(run=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "last.safetensors", "state.pt"]
+
+
+@pytest.mark.parametrize("after", range(1, 6))
+def test_stopped_before_any_of_its_saves_a_run_ends_the_same(tmp_path, monkeypatch, after):
+    recipe, validation = dataclasses.replace(QUICK, epochs=2), digits("test", 20)
+    shares = [0.3, 0.6]  # the second epoch is better, so that its weights have to be kept
+    monkeypatch.setattr(mv.training, "accuracy", lambda model, *_, **__: shares[len(kept.accuracies)])
+    remember = mv.training._State.close_epoch
+
+    def close_epoch(self, *arguments):
+        nonlocal kept
+        kept = self.history
+        remember(self, *arguments)
+
+    kept = None
+    monkeypatch.setattr(mv.training._State, "close_epoch", close_epoch)
+    trained(recipe, validation=validation, run=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(mv.training, "replace_file", Interrupting(replace_file, after - 1))
+        if after < 5:  # two saves in each epoch
+            with pytest.raises(KeyboardInterrupt):
+                trained(recipe, validation=validation, run=tmp_path / "stopped")
+    trained(recipe, validation=validation, run=tmp_path / "stopped")
+    for name in ("best", "last"):
+        whole, stopped = (tmp_path / folder / f"{name}.safetensors" for folder in ("whole", "stopped"))
+        assert whole.read_bytes() == stopped.read_bytes()
+    assert checkpoint_notes(whole)["accuracy"] == 0.6
+
+
+def test_the_first_of_equal_accuracies_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(mv.training, "accuracy", lambda model, *_, **__: 0.5)
+    trained(dataclasses.replace(QUICK, epochs=2), validation=digits("test", 20), run=tmp_path)
+    assert checkpoint_notes(tmp_path / "best.safetensors")["epoch"] == 1
+
+
+def test_what_is_evaluated_and_kept_is_the_average(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(mv.training, "accuracy", lambda model, *_, **__: seen.append(model) or 0.5)
+    model, _ = trained(validation=digits("test", 20), run=tmp_path)
+    assert same(seen[0], model)
+    assert same(mv.load_model(tmp_path / "best.safetensors"), model)
+    assert same(mv.load_model(tmp_path / "last.safetensors"), model)
+
+
+def test_chance_differs_from_step_to_step_and_from_epoch_to_epoch(monkeypatch):
+    drawn = []
+    original = mv.training.mix
+
+    def watch(images, labels, classes, recipe, random):
+        drawn.append(random.random())
+        return original(images, labels, classes, recipe, random)
+
+    monkeypatch.setattr(mv.training, "mix", watch)
+    trained(dataclasses.replace(QUICK, epochs=2))
+    assert len(set(drawn)) == len(drawn) == 8
+    plan = [key for keys in mv.training._Plan(64, QUICK, 0, 8) for key in keys]
+    assert len(set(plan)) == 128  # each picture twice, with another seed
+
+
+def test_a_new_state_is_on_the_disk_before_it_takes_the_name(tmp_path, monkeypatch):
+    order = []
+    for name in ("fsync", "replace"):
+        original = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, name=name, original=original: (order.append(name), original(*a)))
+    replace_file(tmp_path / "file", b"content")
+    assert order == ["fsync", "replace"]
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
 # Bad input
+
+
+def test_a_picture_that_cannot_be_read_stops_training_with_its_name(tmp_path):
+    for name in ("ant", "bee"):
+        (tmp_path / name).mkdir()
+        for number in range(8):
+            mv.data.digit_scan(number).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "bee" / "3.png").write_text("no picture")
+    model = mv.MobileViTv2(0.25, num_classes=2)
+    for workers in (0, 1):
+        with pytest.raises(mv.DataError, match="bee/3.png is not a picture .*: repair or replace this file"):
+            mv.train(model, mv.PictureFolder(tmp_path, image_size=32), QUICK, workers=workers, progress=False)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_state(tmp_path):
     recipe = dataclasses.replace(QUICK, learning_rate=1e12, warmup_steps=0, clip=0.0, epochs=3)
-    with pytest.raises(mv.TrainingError, match="the loss is nan at step .*keeps the last good state"):
+    with pytest.raises(mv.TrainingError, match="the loss is nan at step .*: begin a new run, in another folder"):
         trained(recipe, run=tmp_path, save_every=1)
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     assert torch.isfinite(state["losses"]).all()
+    assert not (tmp_path / "last.safetensors").exists()
 
 
 def test_a_batch_larger_than_the_data_set_is_refused():
@@ -294,9 +404,10 @@ def test_a_batch_larger_than_the_data_set_is_refused():
         trained(pictures=10)
 
 
-def test_a_batch_that_cannot_be_mixed_in_pairs_is_refused():
+@pytest.mark.parametrize("mixing", [{"mixup": 0.2}, {"cutmix": 0.2}])
+def test_a_batch_that_cannot_be_mixed_in_pairs_is_refused(mixing):
     with pytest.raises(mv.RecipeError, match="batch_size 15 cannot be shared out over 1 processes in pairs"):
-        trained(dataclasses.replace(QUICK, batch_size=15, mixup=0.2))
+        trained(dataclasses.replace(QUICK, batch_size=15, **mixing))
 
 
 # Several processes

@@ -62,18 +62,22 @@ def spread(
     return figure
 
 
-def runs(series: Mapping[str, Sequence[float]], xlabel: str, chance: float) -> Figure:
-    """Draw the runs of each named variant as dots in a row, with a bar at their mean and the level of guessing."""
+def runs(series: Mapping[str, Sequence[float]], xlabel: str, chance: float | None = None, least: float = 0.0) -> Figure:
+    """Draw the runs of each named variant as hollow squares in a row, with a bar at their mean.
+
+    The axis begins at `least`; a dotted line marks the level of guessing, if `chance` says what that is.
+    """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 0.7 + 0.42 * len(series)), layout="constrained")
         axes = figure.subplots()
         for row, shares in enumerate(series.values()):
-            axes.plot(shares, [row] * len(shares), linestyle="", marker="s", color=MAGENTA, alpha=0.7, markersize=6)
+            axes.plot(shares, [row] * len(shares), "s", color=MAGENTA, markersize=6, fillstyle="none")
             axes.plot(sum(shares) / len(shares), row, linestyle="", marker="|", color="black", markersize=18)
-        axes.axvline(chance, color="#777777", linewidth=1, linestyle=":", marker="")
-        axes.annotate("guessing", (chance, -0.6), (3, 0), textcoords="offset points", color="#555555", size=8)
+        if chance is not None:
+            axes.axvline(chance, color="#777777", linewidth=1, linestyle=":", marker="")
+            axes.annotate("guessing", (chance, -0.6), (3, 0), textcoords="offset points", color="#555555", size=8)
         axes.set_yticks(range(len(series)), series)
-        axes.set(xlabel=xlabel, xlim=(0, 1.03), ylim=(len(series) - 0.5, -0.8))
+        axes.set(xlabel=xlabel, xlim=(least, 1.03), ylim=(len(series) - 0.5, -0.8))
         axes.grid(axis="x", alpha=0.3)
     return figure
 

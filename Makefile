@@ -1,7 +1,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
-NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120
+# Every test file and every notebook is one piece of work for one of two processes.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+NBVAL := $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=120
 # JupyterLab refuses to run as root, which is the usual user inside a container.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -13,7 +15,7 @@ lab: .venv/course-is-installed    ## open the course in JupyterLab
 test: .venv/tests-are-installed    ## check everything: style, library, notebooks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/python -m pytest
+	$(PYTEST)
 	$(NBVAL) notebooks
 
 false-alarms: .venv/tests-are-installed    ## run the timing notebook three times idle and three times on busy cores

@@ -1,6 +1,7 @@
 """The tables of published numbers can be read, and every row names its source."""
 
 import statistics
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +39,10 @@ def test_elsewhere_the_factor_is_nearer_to_one_than_to_three():
 def test_an_unknown_table_is_refused_by_name():
     with pytest.raises(ValueError, match="no table 'speeds': choose one of .*'v2_against_v1'"):
         published("speeds")
+
+
+def test_the_readme_prints_the_published_learning_rates():
+    rows, readme = published("recipes"), (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    for title, key, digits in (("highest learning rate", "learning_rate", 4), ("weight decay", "weight_decay", 3)):
+        assert f"| {title} | " + " | ".join(f"{row[key]:.{digits}f}" for row in rows) + " |" in readme
+    assert "| width α | " + " | ".join(str(row["width_multiplier"]) for row in rows) + " |" in readme

@@ -108,6 +108,8 @@ def test_every_shape_comment_in_the_library_is_true():
     checker.follow(mv.preprocess, noise(20, 30))
     checker.follow(mv.load_digits, "test")
     checker.follow(data.distort, torch.rand(5, 3, 8, 12), torch.rand(5, 5))
+    checker.follow(mv.preprocess, noise(20, 30), 64, 1.0, 1)
+    checker.follow(mv.Pictures(torch.rand(5, 3, 8, 12), torch.arange(5)).__getitems__, [(2, 7), (4, 8)])
     assert checker.problems == []
     every_line = {(path, line) for path, lines in checker.lines.items() for line in lines}
     assert checker.checked == every_line

@@ -207,7 +207,7 @@ for k in (16, 256, 1024):
 # | [04 · The MobileViTv2 block](04_mobilevitv2_block.ipynb) | why each piece is there, and proof that it does what it says | 70 |
 # | [05 · The model](05_mobilevitv2_model.ipynb) | the whole network from one table, correct to the last parameter | 60 |
 # | [06 · Pretrained weights](06_pretrained_weights.ipynb) | somebody else's weights in the model you wrote, and the same answer as timm's | 70 |
-# | [07 · Training](07_training.ipynb) | train it, compare three kinds of attention fairly, and survive an interruption | 85 |
+# | [07 · Training](07_training.ipynb) | train it, compare three kinds of attention fairly, and survive an interruption | 90 |
 #
 # **How to work.** At a *Predict* question, stop and write your answer down before you run the cell below it. A wrong prediction is
 # worth more than a right one: it shows where your picture and the machine's differ. *Exercises* come from notebook 01 on. In the folder

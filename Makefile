@@ -1,9 +1,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
-# Every test file and every notebook is one piece of work for one of two processes.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
-NBVAL := $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=120
+# Two processes share the work; a notebook is one piece of it.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2
+NBVAL := $(PYTEST) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=120
 # JupyterLab refuses to run as root, which is the usual user inside a container.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 

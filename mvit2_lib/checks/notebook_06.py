@@ -111,7 +111,7 @@ class _Reader(nn.Module):
         self.register_buffer("weight", torch.randn(3, 10, generator=generator))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return pictures.mean(dim=(2, 3)) @ self.weight  # [B, classes]
+        return pictures[:, :, 0, 0] @ self.weight  # [B, classes]
 
 
 def _pipeline(seed: int, order: str) -> tuple[Callable, nn.Module]:
@@ -133,7 +133,7 @@ channel_order = Exercise(
             "RGB": "BGR",
             "BGR": "RGB",
         }[_order(p, m)],
-        "it calls every pipeline RGB; did you ask with a grey picture, which is the same in both orders?": (
+        "it calls every pipeline RGB; did you ask with a grey picture, or compare the best class only?": (
             lambda p, m: "RGB"
         ),
         "it calls every pipeline BGR; did you ask both about the same picture?": lambda p, m: "BGR",

@@ -5,11 +5,11 @@
 #
 # **You will be able to**
 #
-# 1. *write* a training loop from memory,
+# 1. *write* a training loop, and know its first loss beforehand,
 # 2. *switch* parts of the published recipe on, alone and together, and say what they do here,
 # 3. *compare* kinds of attention with several seeds and a control, and claim no more than the spread allows,
-# 4. *interrupt* a run at any moment and go on as if nothing had happened,
-# 5. *share* a run out over several processes, changing nothing but rounding.
+# 4. *interrupt* a run at any moment, go on, and say what has to be stored for that,
+# 5. *share* a run out over several processes, and say what has to be taken care of.
 #
 # **You need** notebooks 02, 04 and 05; 06 is mentioned once. No network, no graphics card.
 #
@@ -97,7 +97,7 @@ def fit(model, epochs=5, batch=64, learning_rate=0.01, seed=0):
 
 
 # %% [markdown]
-# *AdamW* (arXiv 1711.05101) is gradient descent in which every weight has a step size of its own. `zero_grad` matters: without it, gradients add up from step to step.
+# *AdamW* (arXiv 1711.05101) follows a moving average of the gradients, divided for every weight by the usual size of its gradients; the W says that weight decay is applied apart from that. The two averages are the optimizer's memory. `zero_grad` matters: without it, gradients add up from step to step.
 
 # %% tags=["nbval-ignore-output"]
 losses = fit(model)
@@ -113,7 +113,7 @@ print(
 # %% [markdown]
 # Two lines deserve a second look. `model.train()` and `model.eval()` switch the batch norms between the statistics of the batch and those collected on the way; forgetting `eval` is a classic. And the order of the pictures is a *function* of the seed and the epoch, not the next draw of some generator with a history. That will pay off twice below.
 #
-# The library's `mv.train` is this loop, with more settings. It takes a model, pictures (`mv.Pictures` holds them with their labels) and settings (`mv.Recipe`). With everything switched off (`clip` would shorten gradients that are too long), it computes the same losses:
+# The library's `mv.train` is this loop, with more settings. It takes a model, pictures (`mv.Pictures` holds them with their labels) and settings (`mv.Recipe`). With everything switched off (`clip` would shorten gradients that are too long; `last_learning_rate` is the rate at the end *as a share of the highest*, so that 1.0 is constant), it computes the same losses:
 
 # %%
 plain = {"epochs": 5, "batch_size": 64, "learning_rate": 0.01, "last_learning_rate": 1.0, "warmup_steps": 0}
@@ -143,7 +143,7 @@ figures.show(
 #
 # **The moving average** (*EMA*) keeps a second set of weights, a mean of the past in which each step back counts a little less: $\text{average} \leftarrow 0.9 \cdot \text{average} + 0.1 \cdot \text{weights}$. It is what is tested and kept; the paper's decay is 0.9995.
 #
-# **Weight decay** pulls weights towards zero; norms and biases are spared. **Label smoothing** asks for 0.9 of the probability, not for all of it, and gives the rest to all classes alike. **MixUp** overlays two pictures, **CutMix** pastes a part of one into the other, and the target is mixed in the same proportion. And pictures can be *distorted*: turned, scaled and shifted a little (for photographs: cut at random).
+# **Weight decay** pulls weights towards zero; norms and biases are spared. **Label smoothing** spreads a tenth of the target over all classes, the right one included. **MixUp** overlays two pictures, **CutMix** pastes a part of one into the other, and the target is mixed in the same proportion. How much of each is drawn at random, once for a batch (from a Beta distribution whose parameter is the number in the recipe: at 1 all shares are equally likely, below 1 it is mostly one picture). And pictures can be *distorted*: turned, scaled and shifted a little (for photographs: cut at random).
 
 # %%
 pair, random = images[[1, 5]], np.random.default_rng(12)
@@ -165,7 +165,7 @@ figures.show(
 # %% [markdown]
 # *Two pictures, and three made of them; the numbers are the targets.*
 #
-# Now switch parts on: two of them alone, then both with warm-up, then the rest on top, one step after the other. Three seeds for each, since one run proves little: the seed decides the first weights, the order of the pictures and all chance besides.
+# Now switch parts on: two of them alone, then both with warm-up, then what makes the task harder on top. Three seeds for each, since one run proves little: the seed decides the first weights, the order of the pictures and all chance besides.
 #
 # > **Predict.** 110 steps of 64 pictures are a very short training. Which part helps most? Does any of them hurt?
 
@@ -179,6 +179,10 @@ def trained_accuracy(build, seed, settings, distorted=False):
     return mv.accuracy(model, mv.Pictures(test_images, test_labels))
 
 
+# %% [markdown]
+# The settings:
+
+# %%
 cosine, average = {"last_learning_rate": 0.01}, {"average": 0.9}
 together = cosine | average | {"warmup_steps": 20}
 parts = {
@@ -212,11 +216,11 @@ figures.show(
 )
 
 # %% [markdown]
-# *The rate that falls, and the average of the weights, each raise the mean; what makes the task harder lowers it again.* Both do a similar thing: they quiet the last steps, which at a constant rate jump about. Where one is on, the other adds little, so the effect of a part depends on what is already on. (Three seeds are few, and rows whose squares overlap are not settled by them. On another machine rounding may move single runs; what the text says is what the cell asserts, or what the means showed here.)
+# *With a rate that falls, or an average of the weights, the means are higher; with what makes the task harder they fall again.* Both do a similar thing: they quiet the last steps, which at a constant rate jump about. Together, and with warm-up, they gain little over one of them: the effect of a part depends on what is already on. (Three seeds are few, and rows whose squares overlap are not settled by them. On another machine rounding may move single runs; what the text says is what the cell asserts, or what the means showed here.)
 #
-# The fall at the end is not a verdict on MixUp. Distortions, mixing, smoothing and decay all make learning *harder*, so that a network that sees its pictures hundreds of times does not learn them by heart. This one saw each picture five times; it has nothing to fear yet. The paper reports something related: in its appendix, models below 4.5 million parameters did *better* with weaker augmentation.
+# The fall at the end is not a verdict on MixUp. Distortions and mixing make learning *harder*, so that a network that sees its pictures hundreds of times is kept from learning them by heart. This one saw each picture at most five times; probably that danger is still small (we did not measure it). The paper reports something related: in its appendix, models below 4.5 million parameters did *better* with weaker augmentation.
 #
-# (And note what we do here: we look at the same 382 digits again and again, and would choose by them. The best of many tries on one test set is always a little too good. For decisions that count, a part of the training data is put aside as *validation* set.)
+# (And note what we do here: we look at the same 382 digits again and again, and would choose by them. The best of many tries on one test set is on average a little too good. For decisions that count, a part of the training data is put aside as *validation* set.)
 
 # %% [markdown]
 # ## Three kinds of attention, compared fairly · 28 min
@@ -225,7 +229,9 @@ figures.show(
 #
 # - *the same budget* for all: pictures, steps, settings;
 # - *several seeds*: four for each;
-# - *a control*: a network without any attention. If that does as well, the comparison says nothing about attention.
+# - *a control*: a network without any attention. If that does as well, no rank can be credited to attention.
+#
+# (Multi-head and Linformer have four heads; Linformer mixes its 36 tokens down to nine. In the control the attention returns zeros, so that only the input that is added back remains.)
 
 
 # %%
@@ -266,9 +272,9 @@ figures.show(
 )
 
 # %% [markdown]
-# *Each square a run, each bar a mean. Linformer's runs lie apart; those of the others overlap with their neighbours.*
+# *Each square a run (two of "none" coincide), each bar a mean. Linformer's runs lie apart; those of the others overlap with their neighbours.*
 #
-# Two surprises: Linformer is ahead, and separable attention is not clearly better than none. How much may be claimed? If two kinds gave results of the same distribution, every way of dealing eight results into two groups of four would be as likely as any other, and there are 70. That *all four* of one kind beat all four of the other happens in two of 70 by chance. (And we look at six pairs, so that one such event among them is not so rare: it may happen by chance in up to twelve of 70.)
+# Two surprises: Linformer is ahead, and separable attention is not clearly better than none. How much may be claimed? If two kinds gave results of the same distribution, and all eight runs were independent, every way of dealing them into two groups of four would be as likely as any other, and there are 70. That *all four* of one kind beat all four of the other would happen in two of 70 by chance; and since we look at six pairs, some such pair in up to twelve of 70. (Our runs are not quite independent: with the same seed they see the pictures in the same order. Take the count as a guide.)
 
 # %% tags=["nbval-ignore-output"]
 from itertools import combinations
@@ -278,7 +284,7 @@ for one, other in combinations(kinds, 2):
     print(f"{other:11} beats {one:11} in {wins:2} of 16 pairs of runs")
 
 # %% [markdown]
-# Sixteen of sixteen (or none) is that event. Linformer reaches it against all three others. What lies in between is weaker evidence, and with four seeds we leave it there.
+# Sixteen of sixteen (or none) is that event. Linformer reached it here against all three others. That the four runs of *some one* kind lie above all twelve others happens by chance in 4 of 1820 ways of dealing sixteen runs out: that is the firm result. Multi-head reached it against none, which alone may be chance, and *none* also has the fewest parameters. The rest is weaker evidence, and with four seeds we leave it there.
 #
 # **Why is Linformer ahead?** A suspicion: its $E$ and $F$ have one weight for each *place*, so that it can know where its tokens are. The other two treat tokens alike, wherever they stand (notebook 02). (Linformer also has more parameters, which is a rival explanation.) To decide, train Linformer again and take away the places, but not the parameters: each time the attention is called, its tokens come in another random order.
 
@@ -306,15 +312,16 @@ def without_places():
 # %% tags=["nbval-ignore-output"]
 accuracies["linformer, shuffled"] = [trained_accuracy(without_places, seed, budget) for seed in range(3)]
 for kind in ("linformer", "linformer, shuffled", "multi_head", "none"):
-    print(f"{kind:20} {np.mean(accuracies[kind]):.1%} ± {np.std(accuracies[kind], ddof=1):.1%}")
+    runs = " ".join(f"{share:.1%}" for share in accuracies[kind])
+    print(f"{kind:20} {np.mean(accuracies[kind]):.1%} ± {np.std(accuracies[kind], ddof=1):.1%}   runs: {runs}")
 assert np.mean(accuracies["linformer, shuffled"]) < np.mean(accuracies["linformer"])
 
 # %% [markdown]
-# With the same parameters and without places the lead is gone. Had it been the parameters, it would have stayed.
+# With as many parameters but no fixed places the lead is gone, so the number of parameters alone does not make it. That fits the suspicion. It is no proof: another order at each call, also in the test, is noise as well, and noise costs.
 #
-# **And separable attention?** Four seeds cannot tell it from its control here. Remember what it does: one summary for all tokens, which gates all of them alike. Perhaps because in this network the mean at the end summarises the tokens anyway. In the full MobileViTv2 the block repeats at three scales with convolutions between; notebook 06 found that the trained digit model leans on its attention, if lightly.
+# **And separable attention?** Four seeds cannot tell it from its control here. Remember what it does: one summary for all tokens, which gates all of them alike. If there is indeed little to gain, it may be because the mean at the end of this network summarises the tokens anyway; we have not tested that. In the full MobileViTv2 the block repeats at three scales with convolutions between; notebook 06 found that the trained digit model leans on its attention, if lightly.
 #
-# What this experiment does *not* say: that Linformer is better on ImageNet, nor that separable attention is useless. It says what happens at this size, on these pictures, after 110 steps; and that a table without spread and without control leaves out what you need to judge it. Time and size belong into it too (one step here is forward and backward, without the optimizer):
+# What this experiment does *not* say: that Linformer is better on ImageNet, nor that separable attention is useless. It says what happens at this size, on these pictures, after 110 steps, at one learning rate; and its spread is that of the seeds, not of which 382 digits of three people were tested, which alone is worth about one and a half points. Time and size belong into the table too (forward and backward, without the optimizer; the median of five rounds on one machine):
 
 # %% tags=["nbval-ignore-output"]
 from mvit2_lib import timing
@@ -338,7 +345,7 @@ for kind, model in models.items():
 # %% [markdown]
 # ## Interrupted · 42 min
 #
-# Real runs take days, and machines fail. A run can go on as if nothing had happened if everything that the next step depends on is either stored or computed from the number of the step. In `mv.train`, the pictures of step 500, their distortions, the mixing and the learning rate are functions of the seed and of 500. What remains to be stored are the weights, the statistics of the norms, the averages of both, the optimizer's memory, and the number itself. (A network with dropout would need more.)
+# Real runs take days, and machines fail. What must a run store so that it can go on? Everything that the next step depends on must be stored, or computed from the number of the step. In `mv.train`, the pictures of step 500, their distortions, the mixing and the learning rate are functions of the seed and of 500. What remains to be stored are the weights, the statistics of the norms, the averages of both, the optimizer's memory, and the number itself. (A network with dropout would need more.)
 #
 # The test: train the real digit model in two processes that know nothing of each other, with the same seed. Let one end. Kill the other in the middle, with a signal that no program can catch.
 
@@ -356,20 +363,8 @@ folder, environment = tempfile.TemporaryDirectory(), os.environ | {"OMP_NUM_THRE
 # The command, and two processes that run it:
 
 # %% tags=["nbval-ignore-output"]
-run = [
-    sys.executable,
-    "-m",
-    "mvit2_lib",
-    "train",
-    "digits",
-    "--epochs",
-    "1",
-    "--save-every",
-    "2",
-    "--device",
-    "cpu",
-    "--into",
-]
+command = "-m mvit2_lib train digits --epochs 1 --save-every 2 --device cpu --into"
+run = [sys.executable, *command.split()]
 whole, killed = (
     subprocess.Popen([*run, f"{folder.name}/{name}"], env=environment, stdout=subprocess.DEVNULL)
     for name in ("whole", "killed")
@@ -394,8 +389,9 @@ print("killed; the last saved step is", torch.load(state, weights_only=True)["st
 _ = subprocess.run([*run, f"{folder.name}/killed"], env=environment, stdout=subprocess.DEVNULL, check=True)
 assert whole.wait() == 0
 weights = [Path(folder.name, name, "last.safetensors").read_bytes() for name in ("whole", "killed")]
+different = sum(a != b for a, b in zip(*weights, strict=True))
+print(f"{different} of {len(weights[0]):,} bytes differ")
 assert weights[0] == weights[1]
-print(f"{len(weights[0]):,} bytes, all the same")
 
 # %% [markdown]
 # Bit for bit. One habit makes that safe. The state is written to another file first, forced onto the disk, and then *renamed*: a kill in the middle of writing leaves the older state in place, whole. (Beside it, `best.safetensors` keeps the weights that did best on the validation pictures. For `train digits` those are the held-out digits, against which the warning above speaks; use it for what it is, a demonstration.)
@@ -440,7 +436,7 @@ assert difference[0] < 1e-5
 assert difference[:3].max() < 1e-3
 
 # %% [markdown]
-# Almost. Sums are rounded in another order, and AdamW divides tiny gradients by their own size, which makes rounding grow from step to step. In double precision there is far less to grow: a test of the library compares the two there, and they agree to nine digits.
+# Almost: the same in exact arithmetic. Sums are taken in another order, and so rounded differently, and training makes the difference grow from step to step (dividing by the size of the gradients, as AdamW does, is one likely reason). A long run may end at other weights, as good as these. In double precision there is far less to grow: a test of the library compares eight steps there, and the losses agree to nine digits.
 
 # %%
 folder.cleanup()
@@ -448,7 +444,7 @@ folder.cleanup()
 # %% [markdown]
 # ## ImageNet, and what it takes · 56 min
 #
-# Everything above scales to folders of photographs with the same command, on any number of GPUs. **Not run here:** this is what the authors' documentation says, not what we measured. 300 epochs with 1024 pictures a step, on eight A100 GPUs, in about two days. The highest learning rate and the weight decay depend on $\alpha$; the paper prints them for $\alpha = 2$ only.
+# The same command, with other settings, is meant for folders of photographs and several GPUs, as long as the batch can be shared out evenly. **Not run here:** we tested two processes on a CPU. What follows is what the authors' documentation says: 300 epochs with 1024 pictures a step, on eight A100 GPUs, in about two days. The highest learning rate and the weight decay depend on $\alpha$; the paper prints them for $\alpha = 2$ only.
 #
 # > **Predict.** Do wider models get a higher or a lower learning rate than narrow ones? And the weight decay?
 
@@ -461,9 +457,9 @@ for row in published("recipes"):
     )
 
 # %% [markdown]
-# Lower, and higher. (Two settings that go together: in AdamW a weight shrinks in each step by learning rate times weight decay.)
+# Lower (equal for the two narrowest), and higher. Two settings that go together: in AdamW a weight shrinks in each step by learning rate times weight decay, as a share of itself.
 #
-# The README, under *Training on ImageNet*, has the commands. One user reports 68.74 % for $\alpha = 0.5$ with the official code on two GPUs, where Apple publishes 70.18 %; nobody has answered why.
+# The README, under *Training on ImageNet*, has the commands. One user reports 68.74 % for $\alpha = 0.5$ with the official code on two GPUs, where Apple publishes 70.18 %; in the copy of the thread that we know, nobody has answered why.
 
 # %% [markdown]
 # ## Exercises · 60 min
@@ -589,7 +585,7 @@ checks.statistics_of_both(statistics_of_both)
 # %% [markdown]
 # ### 7.6 · Train the head alone ★★ · 4 min
 #
-# To teach a trained network new classes quickly, one trains only its `classifier` and leaves the rest as it is. Switch the gradients of all other parameters off (`requires_grad`), leave those of the classifier on, and return the number of weights that will be trained.
+# To teach a trained network new classes quickly, one trains only its `classifier`. Switch the gradients of all other parameters off (`requires_grad`), leave those of the classifier on, and return the number of weights, biases included, that will be trained. (In `model.train()` the batch norms of the rest would still collect statistics; to keep them, one calls `eval()` on them.)
 #
 # <details><summary>Hint</summary>
 #
@@ -612,15 +608,15 @@ checks.train_only_the_head(train_only_the_head)
 # %% [markdown]
 # ## What you now know
 #
-# 1. You can *write* the loop: batch, loss, gradient, step; and know its first loss beforehand.
-# 2. You *switched* parts of the recipe on: in a short training a falling rate or an average helps, and what makes learning harder costs.
+# 1. You can *write* the loop: batch, loss, gradient, step; and its first loss is the logarithm of the number of classes.
+# 2. You *switched* parts of the recipe on: here the means were higher with a falling rate or an average, and what makes learning harder cost.
 # 3. You *compared* with seeds and a control: Linformer ahead here, and separable attention, with four seeds, not to be told from none.
 # 4. You *interrupted* a run with a signal that nothing can catch, and got every bit of its weights.
-# 5. You *shared* a run out over two processes: the same losses, but for rounding.
+# 5. You *shared* a run out over two processes: gradients averaged, norms over all pictures, chance tied to the step; the same but for rounding, which grows.
 #
 # **References**
 #
-# - S. Mehta and M. Rastegari, *Separable Self-attention for Mobile Vision Transformers*, arXiv 2206.02680: Section 4.1, Tables 1 and 8, Fig. 9.
+# - S. Mehta and M. Rastegari, *Separable Self-attention for Mobile Vision Transformers*, arXiv 2206.02680: Section 4.1, Tables 1 and 2, Appendix E.
 # - I. Loshchilov and F. Hutter: *AdamW*, arXiv 1711.05101; the cosine, arXiv 1608.03983. Label smoothing: arXiv 1512.00567.
 # - *MixUp*, arXiv 1710.09412. *CutMix*, arXiv 1905.04899.
 # - Learning rates and weight decays for each width: [ml-cvnets, documentation](https://github.com/apple/ml-cvnets/tree/main/docs/source/en/models/classification). The report of 68.74 %: [issue 111](https://github.com/apple/ml-cvnets/issues/111).

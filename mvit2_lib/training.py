@@ -74,8 +74,8 @@ def train(
     Parameters
     ----------
     model : nn.Module
-        Takes `[B, C, H, W]` to logits. In the end it holds the last weights, or their moving average if the recipe
-        has one, and is in evaluation mode.
+        Takes `[B, C, H, W]` to logits, and has a `classifier` whose `out_features` is their number. In the end it
+        holds the last weights, or their moving average if the recipe has one, and is in evaluation mode.
     training : Pictures or PictureFolder
         The pictures to learn from.
     recipe : Recipe

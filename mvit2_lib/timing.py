@@ -10,8 +10,8 @@ import math
 import os
 import platform
 import sys
-import time
 import timeit
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from .records import Measurement, Timings
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 INNER_SECONDS = 2e-3  # what is shorter is repeated until it takes this long, so that reading the clock weighs nothing
+ROUND_SECONDS = 5e-2  # what is shorter is timed up to five times a round: on a busy machine some are left in peace
 
 
 class MeasurementError(RuntimeError):
@@ -66,7 +67,8 @@ def measure(
     """Time some contestants at some sizes: warmed up, on one thread, in interleaved rounds.
 
     Each round times every contestant at every size, so that a busy moment of the machine hits all of them alike. What
-    is short is repeated within a round until it takes two milliseconds, three times over, and the shortest counts.
+    is shorter than two milliseconds is repeated until it takes as long. All that is done five times a round, or as
+    often as 50 milliseconds allow, and the shortest counts.
 
     Parameters
     ----------
@@ -133,7 +135,7 @@ class _Run:
     def __init__(self, device: str, threads: int, memory: bool, title: str):
         self.device, self.memory, self.title = device, memory, title
         self.machine = machine(device, threads)  # now, while the device still answers
-        self.ready: dict[tuple[str, int], tuple[Callable[[], object], int]] = {}
+        self.ready: dict[tuple[str, int], tuple[Callable[[], object], int, int]] = {}
         self.seconds: dict[tuple[str, int], list[float]] = {}
         self.peaks: dict[tuple[str, int], int] = {}
         self.troubles: dict[str, str] = {}
@@ -147,21 +149,21 @@ class _Run:
             if not callable(function):
                 kind = type(function).__name__
                 raise TypeError(f"it must return a function to be timed, not a {kind}: lambda k: lambda: …")
-            once = _seconds(function, 1, self.device)
+            once = _seconds(function, 1, 1, self.device)
             if once < INNER_SECONDS:  # a single short call is a poor estimate
-                once = min(_seconds(function, 3, self.device), once)
+                once = min(_seconds(function, 3, 1, self.device), once)
             if self.memory:
                 self.peaks[name, size] = peak_bytes(function, self.device)
-            # The clock of some systems stands still for less than a tenth of a microsecond.
-            self.ready[name, size] = function, max(1, math.ceil(INNER_SECONDS / max(once, 1e-7)))
+            once = max(once, 1e-7)  # the clock of some systems stands still for less
+            repeats = math.ceil(INNER_SECONDS / once)
+            blocks = min(5, max(1, int(ROUND_SECONDS / (repeats * once))))
+            self.ready[name, size] = function, repeats, blocks
 
     def time(self, name: str, size: int) -> None:
         if (name, size) not in self.ready:
             return
         with self.leaving_out(name, size):
-            function, repeats = self.ready[name, size]
-            blocks = 1 if repeats == 1 else 3
-            taken = min(_seconds(function, repeats, self.device) for _ in range(blocks))
+            taken = _seconds(*self.ready[name, size], self.device)
             self.seconds.setdefault((name, size), []).append(taken)
 
     @contextlib.contextmanager
@@ -208,15 +210,24 @@ def peak_bytes(function: Callable[[], object], device: str = "cpu") -> int:
 def breakdown(function: Callable[[], object], repeats: int = 20) -> dict[str, float]:
     """Return the seconds that each operator takes in one call, the longest first, on one thread of the CPU.
 
-    The times are PyTorch's profiler's: of each operator without the operators that it calls. Built in notebook 03.
+    The times are PyTorch's profiler's: of each operator without the operators that it calls. Where an operator runs
+    several times in a call, each of them counts with its shortest time of all calls. Built in notebook 03.
     """
+    shortest: dict[tuple[str, int], float] = {}  # of the first, second, … run of an operator
     with _threads(1):
         function()
-        with profile(activities=[ProfilerActivity.CPU]) as record:
-            for _ in range(repeats):
+        for _ in range(repeats):
+            with profile(activities=[ProfilerActivity.CPU]) as record:
                 function()
-    operators = {event.key: event.self_cpu_time_total / 1e6 / repeats for event in record.key_averages()}
-    return dict(sorted(operators.items(), key=lambda item: -item[1]))
+            runs = Counter()
+            for event in record.events():  # in the order of time
+                runs[event.key] += 1
+                run = event.key, runs[event.key]
+                shortest[run] = min(event.self_cpu_time_total / 1e6, shortest.get(run, math.inf))
+    operators = Counter()
+    for (name, _), seconds in shortest.items():
+        operators[name] += seconds
+    return dict(operators.most_common())
 
 
 def machine(device: str = "cpu", threads: int = 1) -> str:
@@ -278,25 +289,30 @@ def attentions(
     }
 
 
-def _seconds(function: Callable[[], object], repeats: int, device: str) -> float:
-    """Return the mean of some calls in a row, after a warm-up: the contestant before has emptied the caches."""
+def _seconds(function: Callable[[], object], repeats: int, blocks: int, device: str) -> float:
+    """Return the mean of some calls in a row, the shortest of some such blocks.
+
+    It warms up first, since the contestant before has emptied the caches.
+    """
+    function()
     if device == "cuda":
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        function()
-        start.record()
-        for _ in range(repeats):
-            function()
-        end.record()
-        end.synchronize()  # calls return before the GPU is done; only now has the last one ended
-        return start.elapsed_time(end) / 1e3 / repeats
-    if repeats == 1:  # long enough to need no loop, and Timer would warm up twice
-        function()
-        begin = time.perf_counter()
-        function()
-        return time.perf_counter() - begin
+        return min(_gpu_seconds(function, repeats) for _ in range(blocks))
     # Timer's own clock would wait for a GPU as well, where there is one.
     clock, threads = timeit.default_timer, torch.get_num_threads()
-    return Timer("function()", globals={"function": function}, timer=clock, num_threads=threads).timeit(repeats).mean
+    if repeats == 1:  # long enough to need no loop, and Timer would warm up before each
+        return min(timeit.repeat(function, timer=clock, number=1, repeat=blocks))
+    timer = Timer("function()", globals={"function": function}, timer=clock, num_threads=threads)
+    return min(timer.timeit(repeats).mean for _ in range(blocks))
+
+
+def _gpu_seconds(function: Callable[[], object], repeats: int) -> float:
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start.record()
+    for _ in range(repeats):
+        function()
+    end.record()
+    end.synchronize()  # calls return before the GPU is done; only now has the last one ended
+    return start.elapsed_time(end) / 1e3 / repeats
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import math
 import statistics
 import sys
 import time
+import timeit
 import types
 
 import pytest
@@ -16,19 +17,35 @@ from mvit2_lib import cost, records, timing
 from mvit2_lib.records import Measurement, Slope, Timings
 
 
+class Clock:
+    """A clock that only moves when it is told to, so that no other program can disturb a measurement."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr(timeit, "default_timer", lambda: self.now)
+
+    def spend(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
 def spin(seconds):
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
 
 
-def quick(log=None, name=""):
-    """Return a contestant that writes its calls into a log."""
+def quick(log=None):
+    """Return a contestant that takes little time, and writes its calls into a log."""
 
     def prepare(size):
         def function():
             if log is not None:
-                log.append((name, size))
+                log.append(size)
             spin(0.003)
 
         return function
@@ -40,9 +57,13 @@ def measure(contestants, sizes, **options):
     return timing.measure(contestants, sizes, **({"progress": False, "rounds": 2} | options))
 
 
-def test_every_round_times_every_contestant_at_every_size_after_a_warm_up():
+def test_every_round_times_every_contestant_at_every_size_after_a_warm_up(clock):
     log = []
-    timings = measure({"a": quick(log, "a"), "b": quick(log, "b")}, [1, 2], rounds=3)
+
+    def contestant(name):
+        return lambda size: lambda: log.append((name, size)) or clock.spend(0.03)
+
+    timings = measure({"a": contestant("a"), "b": contestant("b")}, [1, 2], rounds=3)
     pairs = [("a", 1), ("b", 1), ("a", 2), ("b", 2)]
     # Every timed call comes after another one, and the first round is preceded by a trial of the same kind.
     assert log == [pair for pair in pairs for _ in range(4)] + 2 * [pair for pair in pairs for _ in range(2)]
@@ -54,29 +75,42 @@ def test_every_round_times_every_contestant_at_every_size_after_a_warm_up():
     ]
 
 
-def test_what_is_short_is_repeated_and_the_time_of_one_call_is_found():
-    calls = {200: 0, 1000: 0}
+def test_what_is_short_is_repeated_and_the_time_of_one_call_is_found(clock):
+    calls = {1: 0, 200: 0, 3000: 0, 30_000: 0, 300_000: 0}
 
     def prepare(size):
         def function():
             calls[size] += 1
-            spin(size / 1e6)
+            clock.spend(size / 1e6)
 
         return function
 
-    timings = measure({"a": prepare}, [200, 1000], rounds=5)
-    assert timings["a", 200].best >= 2e-4
-    assert timings["a", 1000].best >= 1e-3
-    assert timings["a", 1000].best / timings["a", 200].best > 2  # five, if nobody disturbs
-    assert calls[200] > 2 * calls[1000] > 2 * 5 * 3 * 2
+    timings = measure({"a": prepare}, list(calls), rounds=4)
+    for size in calls:
+        assert timings["a", size].seconds == pytest.approx([size / 1e6] * 4)
+    # At least two milliseconds at a time, five times a round.
+    assert calls[1] > 4 * 5 * 2000 > 10 * calls[200] > 10 * 4 * 5 * 10
+    # What is long enough takes one call at a time, and as many as fit into the round; the longest only one.
+    for size, times in ((3000, 5), (30_000, 1), (300_000, 1)):
+        assert calls[size] == 2 + 4 * (1 + times)
 
 
-def test_making_the_input_is_not_part_of_the_time():
+def test_a_call_left_in_peace_is_found_among_calls_that_were_held_up(clock):
+    calls = []
+
+    def function():
+        calls.append(None)
+        clock.spend(0.003 if len(calls) % 5 == 0 else 0.02)
+
+    assert measure({"a": lambda size: function}, [1])["a", 1].best == pytest.approx(0.003)
+
+
+def test_making_the_input_is_not_part_of_the_time(clock):
     def prepare(size):
-        spin(0.1)
-        return lambda: spin(0.001)
+        clock.spend(0.1)
+        return lambda: clock.spend(0.001)
 
-    assert measure({"a": prepare}, [1], rounds=5)["a", 1].best < 0.02
+    assert measure({"a": prepare}, [1])["a", 1].seconds == pytest.approx([0.001] * 2)
 
 
 def test_threads_are_set_while_measuring_and_restored_after():
@@ -184,7 +218,7 @@ def test_a_contestant_that_raises_is_left_out_from_there_on_and_nothing_else_is_
     assert {len(measurement.seconds) for measurement in timings.measurements} == {2}
 
 
-def test_a_contestant_that_raises_in_a_later_round_keeps_what_it_had():
+def test_a_contestant_that_raises_in_a_later_round_keeps_what_it_had(clock):
     calls = []
 
     def prepare(size):
@@ -192,19 +226,19 @@ def test_a_contestant_that_raises_in_a_later_round_keeps_what_it_had():
             calls.append(size)
             if len(calls) > 8:
                 raise RuntimeError("tired")
-            spin(0.003)
+            clock.spend(0.03)  # one timed call a round
 
         return function
 
     with pytest.raises(timing.MeasurementError, match="'a' raised RuntimeError at size 1: tired") as caught:
-        measure({"a": prepare, "b": quick()}, [1, 2], rounds=3)
+        measure({"a": prepare, "b": lambda size: lambda: clock.spend(0.03)}, [1, 2], rounds=3)
     assert caught.value.timings.sizes("b") == [1, 2]
     assert len(caught.value.timings["b", 2].seconds) == 3
     assert len(caught.value.timings["a", 1].seconds) == 1
 
 
 @pytest.mark.parametrize("calls_before", [1, 5, 6, 7, 9, 12, 17])
-def test_an_interruption_at_any_moment_leaves_records_that_can_be_used(calls_before, tmp_path):
+def test_an_interruption_at_any_moment_leaves_records_that_can_be_used(clock, calls_before, tmp_path):
     calls = []
 
     def prepare(size):
@@ -212,7 +246,7 @@ def test_an_interruption_at_any_moment_leaves_records_that_can_be_used(calls_bef
             calls.append(size)
             if len(calls) == calls_before:
                 raise KeyboardInterrupt
-            spin(0.003)
+            clock.spend(0.03)  # one timed call a round
 
         return function
 
@@ -276,7 +310,27 @@ def test_the_breakdown_names_operators_longest_first_for_one_call_on_one_thread(
     assert next(iter(operators)) == "aten::mm"
     assert list(operators.values()) == sorted(operators.values(), reverse=True)
     whole = min(measure({"a": lambda size: function}, [1])["a", 1].seconds)
-    assert sum(operators.values()) < 20 * whole  # of one call, not of fifty
+    assert sum(operators.values()) < 5 * whole  # of one call, not of fifty
+
+
+def test_the_breakdown_adds_up_the_runs_of_an_operator_within_a_call():
+    a = torch.randn(400, 400)
+    once, thrice = timing.breakdown(lambda: a @ a), timing.breakdown(lambda: a @ a @ a @ a)
+    assert 2 < thrice["aten::mm"] / once["aten::mm"] < 4
+
+
+def test_the_breakdown_takes_each_operator_where_it_was_left_in_peace():
+    a, calls = torch.randn(400, 400), []
+
+    def held_up(often):
+        def function():
+            calls.append(None)
+            return a @ a if len(calls) % 4 >= often else a.repeat(2, 1) @ a.repeat(1, 2)
+
+        return function
+
+    never, mostly = timing.breakdown(held_up(0)), timing.breakdown(held_up(3))
+    assert mostly["aten::mm"] < 2 * never["aten::mm"]
 
 
 def test_the_contestants_are_the_four_attentions_and_take_gradients_on_request():

@@ -373,13 +373,14 @@ whole, killed = (
 )
 
 # %% [markdown]
-# We wait until the second has saved something, and then a random moment longer:
+# We wait until the second has come to some step, drawn by chance, and kill it there:
 
 # %% tags=["nbval-ignore-output"]
-state = Path(folder.name, "killed", "state.pt")
-while not state.exists() and killed.poll() is None:
-    time.sleep(0.02)
-time.sleep(np.random.default_rng().uniform(0, 1.5))
+state, saved = Path(folder.name, "killed", "state.pt"), 0
+enough = np.random.default_rng().integers(1, 11)
+while saved < enough and killed.poll() is None:
+    time.sleep(0.01)
+    saved = torch.load(state, weights_only=True)["step"] if state.exists() else 0
 killed.kill()
 assert killed.wait() != 0
 print("killed; the last saved step is", torch.load(state, weights_only=True)["step"], "of 22")

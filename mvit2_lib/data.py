@@ -26,8 +26,8 @@ class DataError(ValueError):
 def load_digits(split: str) -> tuple[Tensor, Tensor]:
     """Return scikit-learn's handwritten digits as grey pictures, with their labels.
 
-    The 1,797 scans of 8×8 pixels stand writer by writer. The last three writers are held out, so that a model is tested
-    on hands it never saw: harder, and more honest, than a random split.
+    The 1,797 digits, 8×8 pixels each, stand writer by writer. The last three writers are held out, so that a model is
+    tested on hands it never saw: harder, and more honest, than a random split.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def load_digits(split: str) -> tuple[Tensor, Tensor]:
     return images, torch.from_numpy(digits.target[part])
 
 
-def digit_scan(index: int) -> Image.Image:
-    """Return one of the held-out digits as it was scanned: a grey picture of 8×8 pixels. Built in notebook 06."""
+def digit_picture(index: int) -> Image.Image:
+    """Return a held-out digit as the data set stores it: a grey picture of 8×8 pixels. Built in notebook 06."""
     from sklearn import datasets
 
     scan = datasets.load_digits().images[-_HELD_OUT:][index]  # [8, 8], whole numbers 0 … 16

@@ -1,7 +1,7 @@
 """Does the timing notebook ever fail for no reason? Run it again and again, on an idle and on a busy machine.
 
 `python tests/false_alarms.py --idle 20 --busy 20` runs notebook 03 under strict nbval that often, the second time with
-processes that keep every core busy. It prints how the runs ended and exits with 1 if any of them failed.
+neighbours that keep every core busy. It prints how the runs ended and exits with 1 if any of them failed.
 """
 
 import argparse
@@ -17,12 +17,24 @@ ROOT = Path(__file__).parents[1]
 NBVAL = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"]
 
 
+# Neighbours take the processor, the memory, or both in turns. They end with their parent, whatever happens to that.
+NEIGHBOUR = """
+import os
+parent, memory = os.getppid(), bytes(2**26)
+while os.getppid() == parent:
+    for _ in range({counting}):
+        sum(range(100000))
+    for _ in range({copying}):
+        bytearray(memory)
+"""
+KINDS = ({"counting": 1, "copying": 0}, {"counting": 0, "copying": 1}, {"counting": 200, "copying": 20})
+
+
 @contextmanager
 def busy_cores(number: int):
-    """Keep that many cores busy, each with a process that only counts."""
-    # It ends with its parent, whatever happens to that.
-    count = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: sum(range(100000))"
-    processes = [subprocess.Popen([sys.executable, "-c", count]) for _ in range(number)]
+    """Keep that many cores busy, with programs of several kinds."""
+    programs = [NEIGHBOUR.format(**KINDS[index % len(KINDS)]) for index in range(number)]
+    processes = [subprocess.Popen([sys.executable, "-c", program]) for program in programs]
     try:
         yield
     finally:

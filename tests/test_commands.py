@@ -12,7 +12,7 @@ from PIL import Image
 
 import mvit2_lib as mv
 from mvit2_lib.__main__ import main
-from mvit2_lib.data import digit_scan
+from mvit2_lib.data import digit_picture
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def run(capsys):
 @pytest.fixture
 def two(tmp_path):
     path = tmp_path / "zwei é.png"
-    digit_scan(178).save(path)
+    digit_picture(178).save(path)
     return path
 
 
@@ -37,7 +37,7 @@ def folder(tmp_path):
     labels = mv.load_digits("test")[1]
     for index in range(30):
         (tmp_path / "scans" / str(int(labels[index]))).mkdir(parents=True, exist_ok=True)
-        digit_scan(index).save(tmp_path / "scans" / str(int(labels[index])) / f"{index}.png")
+        digit_picture(index).save(tmp_path / "scans" / str(int(labels[index])) / f"{index}.png")
     return tmp_path / "scans"
 
 
@@ -204,7 +204,7 @@ def test_what_evaluate_cannot_do_is_one_line_and_exit_code_2(run, tmp_path, cont
     place.mkdir()
     for name in content:
         (place / name).parent.mkdir(exist_ok=True)
-        digit_scan(0).save(place / name)
+        digit_picture(0).save(place / name)
     code, out, err = run("evaluate", place, "--weights", "digits")
     assert (code, out) == (2, "")
     assert message in err
@@ -293,7 +293,7 @@ def test_what_train_cannot_do_is_one_line_and_exit_code_2(run, folder, tmp_path,
 def test_a_run_for_other_classes_is_not_continued(run, folder, tmp_path):
     run("train", folder, "--width", "0.25", "--into", tmp_path / "run", *TINY)
     (folder / "ten").mkdir()
-    digit_scan(0).save(folder / "ten" / "a.png")
+    digit_picture(0).save(folder / "ten" / "a.png")
     code, _, err = run("train", folder, "--width", "0.25", "--into", tmp_path / "run", *TINY)
     assert code == 2
     assert "belongs to another run" in err

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import mvit2_lib as mv
-from mvit2_lib.data import digit_scan, distort
+from mvit2_lib.data import digit_picture, distort
 
 
 def test_train_and_test_digits_do_not_overlap_and_are_as_described():
@@ -27,7 +27,7 @@ def test_train_and_test_digits_do_not_overlap_and_are_as_described():
 def test_a_scan_enlarged_by_preprocess_is_nearly_the_picture_of_the_data_set():
     images, _ = mv.load_digits("test")
     for index in (0, 213, 381):
-        enlarged = mv.preprocess(digit_scan(index), **mv.preprocessing("digits"))
+        enlarged = mv.preprocess(digit_picture(index), **mv.preprocessing("digits"))
         assert enlarged.shape == images[:1].shape
         assert (enlarged - images[index]).abs().mean() < 0.03
         other = (enlarged - images[index - 1]).abs().mean()

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 import mvit2_lib as mv
-from mvit2_lib.data import digit_scan
+from mvit2_lib.data import digit_picture
 
 
 class Shade(nn.Module):
@@ -215,7 +215,7 @@ def test_the_digit_model_reads_scans_from_a_folder(tmp_path):
     labels = mv.load_digits("test")[1]
     for index in range(40):
         (tmp_path / str(int(labels[index]))).mkdir(exist_ok=True)
-        digit_scan(index).save(tmp_path / str(int(labels[index])) / f"{index}.png")
+        digit_picture(index).save(tmp_path / str(int(labels[index])) / f"{index}.png")
     folder = mv.PictureFolder(tmp_path, [str(number) for number in range(10)], **mv.preprocessing("digits"))
     result = mv.evaluate(mv.load_pretrained("digits"), folder, progress=False)
     assert result.pictures == 40

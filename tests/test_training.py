@@ -382,7 +382,7 @@ def test_a_picture_that_cannot_be_read_stops_training_with_its_name(tmp_path):
     for name in ("ant", "bee"):
         (tmp_path / name).mkdir()
         for number in range(8):
-            mv.data.digit_scan(number).save(tmp_path / name / f"{number}.png")
+            mv.data.digit_picture(number).save(tmp_path / name / f"{number}.png")
     (tmp_path / "bee" / "3.png").write_text("no picture")
     model = mv.MobileViTv2(0.25, num_classes=2)
     for workers in (0, 1):

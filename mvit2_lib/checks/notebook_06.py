@@ -109,9 +109,10 @@ class _Reader(nn.Module):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         self.register_buffer("weight", torch.randn(3, 10, generator=generator))
+        self.register_buffer("bias", 100 * torch.eye(10)[seed])  # one class is always the best
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return pictures[:, :, 0, 0] @ self.weight  # [B, classes]
+        return pictures[:, :, 0, 0] @ self.weight + self.bias  # [B, classes]
 
 
 def _pipeline(seed: int, order: str) -> tuple[Callable, nn.Module]:

@@ -68,9 +68,17 @@ def draw_picture(axes: Axes, pixels: np.ndarray | Tensor) -> None:
 
 
 def draw_heat(axes: Axes, picture: Tensor, weights: Tensor) -> None:
-    """Lay weights `[k]`, one for each patch, over a picture `[3, H, W]`: the more weight, the brighter."""
+    """Lay weights `[k]`, one for each patch, over a picture `[C, H, W]`: the more weight, the brighter.
+
+    A photograph shines through; of a drawing (`C = 1`) the outline is drawn on top, so that its ink colours no patch.
+    """
     side = round(len(weights) ** 0.5)
     height, width = picture.shape[-2:]
-    draw_picture(axes, picture.mean(dim=0))
+    grey, drawing = picture.mean(dim=0).numpy(), len(picture) == 1
+    draw_picture(axes, grey)
     heat = weights.reshape(side, side).numpy()
-    axes.imshow(heat, cmap="inferno", alpha=0.6, extent=(-0.5, width - 0.5, height - 0.5, -0.5), vmin=0)
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    axes.imshow(heat, cmap="inferno", alpha=1 if drawing else 0.6, extent=extent, vmin=0)
+    if drawing:
+        for color, thickness in (("black", 3), ("white", 1.5)):
+            axes.contour(grey, levels=[grey.max() / 2], colors=color, linewidths=thickness)

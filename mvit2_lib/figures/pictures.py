@@ -129,11 +129,16 @@ def attention_over_picture(picture: Tensor, attention: Tensor, asking: Mapping[s
         figure = Figure(figsize=(3.1 * len(asking), 3.1), layout="constrained")
         for axes, (name, (row, column)) in zip(figure.subplots(1, len(asking)), asking.items(), strict=True):
             draw_heat(axes, picture, attention[row * side + column])
-            corner = (column * pixels - 0.5, row * pixels - 0.5)
-            axes.add_patch(Rectangle(corner, pixels, pixels, fill=False, edgecolor="white", linewidth=3))
-            axes.add_patch(Rectangle(corner, pixels, pixels, fill=False, edgecolor=MAGENTA, linewidth=1.5))
+            _frame(axes, row, column, pixels)
             axes.set_title(f"the {name} asks")
     return figure
+
+
+def _frame(axes: Axes, row: int, column: int, pixels: int) -> None:
+    """Draw a frame around a patch."""
+    corner = (column * pixels - 0.5, row * pixels - 0.5)
+    for color, thickness in (("white", 3), (MAGENTA, 1.5)):
+        axes.add_patch(Rectangle(corner, pixels, pixels, fill=False, edgecolor=color, linewidth=thickness))
 
 
 def implied_maps(multi_head: Tensor, separable: Tensor) -> Figure:
@@ -143,7 +148,7 @@ def implied_maps(multi_head: Tensor, separable: Tensor) -> Figure:
         figure = Figure(figsize=(7.6, 4.0), layout="constrained")
         titles = ("multi-head: each token its own row", "separable: one row for all")
         for axes, weights, title in zip(figure.subplots(1, 2), (multi_head, separable), titles, strict=True):
-            axes.imshow(weights.numpy(), cmap="Purples", vmin=0)
+            axes.imshow(weights.numpy(), cmap="Purples", vmin=0, vmax=max(multi_head.max(), separable.max()))
             axes.set(title=title, xlabel="token that is looked at", ylabel="token that looks")
             axes.set(xticks=range(0, k, 5), yticks=range(0, k, 5))
             axes.tick_params(length=0)
@@ -151,14 +156,19 @@ def implied_maps(multi_head: Tensor, separable: Tensor) -> Figure:
     return figure
 
 
-def scores_over_picture(picture: Tensor, scores: Tensor) -> Figure:
-    """Draw a picture `[3, H, W]` beside the same picture under its context scores `[k]`."""
+def scores_over_picture(picture: Tensor, scores: Tensor, asking: tuple[int, int]) -> Figure:
+    """Draw a picture `[3, H, W]` beside the same picture under its context scores `[k]`.
+
+    A frame marks the patch that asks, given by its row and column.
+    """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.2, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2)
         draw_picture(left, picture.movedim(0, -1))
         left.set_title("the picture")
         draw_heat(right, picture, scores)
+        for axes in (left, right):
+            _frame(axes, *asking, picture.shape[-1] // round(len(scores) ** 0.5))
         right.set_title("its context scores")
     return figure
 

@@ -134,7 +134,7 @@ def speed_ratios(rows: Sequence[Mapping], ratios: Sequence[float]) -> Figure:
             axes.plot(values, heights, linestyle="", marker=marker, color=color, alpha=0.7, label=label)
         axes.axvline(1, color="#555555", linewidth=1, linestyle="-", marker="")
         axes.set_yticks(range(len(places)), places, size=8)
-        axes.set(xlabel="times faster than v1 (left of the line: slower)", xscale="log", xlim=(0.7, 3.6))
+        axes.set(xlabel="speed of v2 / speed of v1 (left of the line: v2 slower)", xscale="log", xlim=(0.7, 3.6))
         axes.set_xticks([0.75, 1, 1.5, 2, 3], ["0.75", "1", "1.5", "2", "3"])
         axes.minorticks_off()
         axes.invert_yaxis()

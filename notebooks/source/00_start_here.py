@@ -13,13 +13,13 @@
 # **You need** Python, and a first acquaintance with PyTorch: what a tensor is, and that a model is an `nn.Module`. Nothing else: no
 # graphics card, and no network once the course is installed.
 #
-# Run a cell with <kbd>Shift</kbd>+<kbd>Enter</kbd>. The minutes beside each heading count from the start.
+# Run a cell with <kbd>Shift</kbd>+<kbd>Enter</kbd>. The minutes beside a heading count from the start; those beside an exercise say how long it takes.
 
 # %% [markdown]
 # ## Is your machine ready? · 0 min
 #
 # The first cell imports PyTorch and the small library behind this course, `mvit2_lib`, under the short name `mv`. The library holds
-# nothing secret. Every part of it that concerns the model is built in front of you, from one dot product up.
+# nothing secret. Every part of the model is built in front of you, from one dot product up.
 
 # %%
 import torch
@@ -37,14 +37,14 @@ checks.machine()
 # ## The destination, running · 2 min
 #
 # MobileViTv2 is a network that looks at a picture and says what is in it. Here is one that is finished: a small version, trained for
-# this course on 1,415 handwritten digits. Its weights come with the library, so nothing is downloaded.
+# this course on 1,415 handwritten digits. What it has learned, its *weights*, comes with the library, so nothing is downloaded.
 
 # %%
 model = mv.load_pretrained("digits")
 print(f"{mv.count_parameters(model):,} learned numbers")
 
 # %% [markdown]
-# Three people's digits were kept away from the training: 382 pictures. `images` is a *batch* of them, a tensor with 1 channel (grey) and
+# The data set's last 382 digits were kept away from the training. (By what is known of the data set, three people wrote them whose digits the model never saw.) `images` is a *batch* of them, a tensor with 1 channel (grey) and
 # 64 × 64 pixels for each picture. We pick one, number 178. The slice `178:179` keeps the batch axis, because the model takes batches.
 
 # %%
@@ -53,7 +53,7 @@ picture = images[178:179]  # [1, 1, 64, 64]
 print(tuple(images.shape), tuple(picture.shape))
 
 # %% [markdown]
-# The original scans have 8 × 8 pixels, and `load_digits` enlarges them. Picture 178 looks like this:
+# The data set stores each digit as 8 × 8 pixels, and `load_digits` enlarges them. Picture 178 looks like this:
 
 # %%
 figures.show(
@@ -85,7 +85,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Two is ahead, and three comes close behind: give the foot a bend, and this two becomes a three.* Was the model right?
+# *Two is ahead, and three comes close behind.* Was the model right?
 
 # %%
 print(f"The label says {labels[178]}.")
@@ -108,7 +108,7 @@ print(f"{correct} of {len(labels)} digits it had never seen: {correct / len(labe
 # Apple, whose researchers published MobileViTv2, also published weights trained on 1.28 million photographs in 1,000 classes
 # (ImageNet). They come under Apple's own licence, so they are not shipped with this course, but the Hugging Face hub has them. The next cell
 # *downloads 5.5 MB* the first time it runs, and checks what arrives. Without a network it says so, and you lose nothing but this one
-# answer. The name `050` stands for the smallest version, which has half as many numbers for each spot of the picture as the standard one.
+# answer. The name `050` stands for the smallest version. It describes each spot of the picture with half as many numbers as the standard one.
 
 # %% tags=["nbval-ignore-output"]
 try:
@@ -146,8 +146,8 @@ else:
     assert set(top.indices.tolist()) & set(range(281, 286)), "no house cat among the five best answers"
 
 # %% [markdown]
-# You may know the `timm` library. For reading only: this is how it loads the same weights. `make test` gives both models the same weights
-# and compares their answers.
+# Many people load such weights with `timm`, a collection of PyTorch image models. For reading only: this is how it does so. (The tests of this course give its model and
+# ours the same random weights, and compare the answers.)
 #
 # ```python
 # import timm
@@ -163,34 +163,34 @@ else:
 # A network of this kind cuts a picture into small pieces and describes each piece by a list of numbers, a *token*. Then the tokens
 # exchange what they know, so that a piece of fur can take into account that there are eyes elsewhere. That exchange is *attention*.
 #
-# In its classic form, *multi-head attention*, every token compares itself with every token. The scores say how much it takes over
+# In its classic form, *multi-head attention*, every token compares itself with every token, and so decides how much it takes over
 # from each of them. With $k$ tokens that makes $k \times k$ comparisons. (It does so in several *heads* at once; the picture shows one.)
 #
 # A *question* is a list of numbers that tokens are compared with. In multi-head attention every token asks its own. In *separable
-# attention* all tokens share one question: $k$ comparisons. The scores mix the tokens into one summary, and every token receives that
+# attention* all tokens share one question: $k$ comparisons. The answers mix the tokens into one summary, and every token receives that
 # same summary.
 
 # %%
 figures.show(
     figures.course_picture(),
-    alt="A cat's face in 16 patches; a 16 by 16 map in which each patch has its own row; a single column of 16 scores.",
+    alt="A cat's face in 16 patches; a 16 by 16 map in which each patch has its own row; a single column of 16 numbers.",
 )
 
 # %% [markdown]
-# *Left: 16 patches of a photograph, our tokens. Middle: each row holds the scores for one token's own question; the darker a square, the
-# more the row's token takes over from the column's. (Compare shades within a row.) Right: one question for all, the mean of the three patches that hold the eyes, and one score for each token.*
-# Patches take over from patches with similar colours in similar places, so dark fur scores high as well. The numbers come from the library's attention
+# *Left: 16 patches of a photograph, our tokens. Middle: each row belongs to one token's own question; the darker a square, the
+# more the row's token takes over from the column's. (Compare shades within a row, not between the panels.) Right: one question for all, the mean of three patches that hold most of the eyes, and one number for each token.*
+# A square is dark when two patches have similar colours at the same places inside the patch. So dark fur, which resembles the patches around the eyes, gets dark squares too. The numbers come from the library's attention
 # modules, with questions set by hand instead of learned.
 #
 # > **Predict.** On a picture of 256 × 256 pixels, the first attention of MobileViTv2 looks over 256 tokens at once. How many comparisons
-# > does each kind make, each time it runs, in one head? And at 1,024 tokens, on a picture of 512 × 512?
+# > does one head make, and how many does separable attention make? And at 1,024 tokens, on a picture of 512 × 512?
 
 # %%
 for k in (16, 256, 1024):
     print(f"{k:5,} tokens: {k * k:9,} comparisons against {k:5,}")
 
 # %% [markdown]
-# Four times the tokens make sixteen times the comparisons in one, and four times in the other. That is what $O(k^2)$ and $O(k)$ mean.
+# Four times the tokens make sixteen times the comparisons in multi-head attention, and four times in separable attention. That is what $O(k^2)$ and $O(k)$ mean.
 #
 # Comparisons are not the whole cost, and fewer of them do not promise a faster network. Notebook 03 counts everything, predicts the
 # times, and measures them. Notebook 02 shows what the shared question gives up.
@@ -214,8 +214,8 @@ for k in (16, 256, 1024):
 # `exercises` you find the notebooks once more with stubs to fill in. A check tells you the likely mistake, and a hint and a solution are
 # folded away beside it.
 #
-# **Where the code lives.** Everything the notebooks build is in the folder `mvit2_lib`. Each of its files can be read in one sitting,
-# and each part says in which notebook it is built.
+# **Where the code lives.** What the notebooks build and later ones use is in the folder `mvit2_lib`. Each of its files can be read in one sitting,
+# and each part says which notebook it belongs to.
 
 # %% [markdown]
 # ## Letters you will meet · 14 min

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 01 · Multi-head attention, from one dot product
 #
-# **You build the attention of the Transformer from a single dot product, and know exactly what it costs.**
+# **You build multi-head attention, the heart of the networks called Transformers, from a single dot product, and know exactly what it costs.**
 #
 # **You will be able to**
 #
@@ -13,7 +13,7 @@
 #
 # **You need** notebook 00, matrix products, and PyTorch tensors, modules and gradients (`backward`). No network, no graphics card.
 #
-# About forty minutes of reading and running, then twenty minutes of exercises.
+# About forty-five minutes of reading and running, then twenty minutes of exercises.
 
 # %% [markdown]
 # ## Three tokens · 0 min
@@ -161,7 +161,7 @@ for width in widths:
 # %%
 dots = (torch.randn(1000, 1, 1024) * torch.randn(1000, 16, 1024)).sum(dim=-1)  # [1000, 16]
 for label, row in (("as they are", dots), ("divided by sqrt(d)", dots / 1024**0.5)):
-    print(f"{label:18}: the largest of 16 weights is {row.softmax(dim=-1).amax(dim=-1).mean().item():.1f} on average")
+    print(f"{label:18}: the largest of 16 weights is {row.softmax(dim=-1).amax(dim=-1).mean().item():.2f} on average")
 
 # %% [markdown]
 # Undivided, the largest score takes almost everything. Why is that bad? A network learns by *gradients*: how much does an output change when an
@@ -198,8 +198,8 @@ assert plain == sorted(plain, reverse=True)
 
 # %% [markdown]
 # *Without the division the reaction falls as tokens get wider, to less than a quarter at d = 1024; with it, it hardly depends on d.* (At d = 4
-# the undivided scores react even more. The point is that the width must not matter.) A softmax
-# that hardly reacts passes on little gradient to what lies before it. So the scores are divided by $\sqrt d$, or by
+# the undivided scores react even more. The point is that the width must not matter.) If the softmax
+# hardly reacts, what lies before it receives hardly any gradient, and learns slowly. So the scores are divided by $\sqrt d$, or by
 # $\sqrt{d_h}$ where vectors of width $d_h$ are compared. (The MobileViTv2 paper, arXiv 2206.02680, leaves the division out of its Eq. 1, though
 # its text calls the attention "scaled". Eq. 1 of *Attention Is All You Need* has it.)
 
@@ -259,7 +259,7 @@ print(listed)
 
 # %% [markdown]
 # That is Eq. 1 of the MobileViTv2 paper (with the scale). To do all heads at once, the heads become an axis of their own. *Cut* the width into heads,
-# and move the new axis to the front of the tokens:
+# and move the new axis in front of the token axis:
 
 
 # %%
@@ -286,7 +286,7 @@ print("reshape at once: ", numbered.reshape(h, k, d_h)[0].tolist())
 # %% [markdown]
 # Cut and moved, the first head holds the first half of *every* token: entries 0, 1 of the first, 4, 5 of the second, 8, 9 of the
 # third. Reshaped at once, it holds both halves of the first token and one half of the second. No error is raised, and everything
-# after it is wrong. Exercise 1.3 hunts this mistake.
+# after it is wrong. Exercise 1.3 has the same trap, on the way back.
 #
 # With heads as an axis, the formula from before works unchanged, for all heads at once:
 
@@ -303,7 +303,7 @@ print(maps)
 # ## The module · 30 min
 #
 # In a network the four matrices are learned. `nn.Linear` holds such a matrix and adds a *bias*, a learned vector. It stores the
-# matrix transposed: `nn.Linear(d, d)` computes $x W^\top_\text{stored} + b$. Everything so far fits into ten lines:
+# matrix transposed: `nn.Linear(d, d)` computes $x W^\top_\text{stored} + b$. Everything so far fits into ten lines. (In the shapes, `...` stands for any axes in front, such as the batch.)
 
 
 # %%
@@ -350,14 +350,16 @@ torch.testing.assert_close(ours(batch), theirs(batch, batch, batch)[0])
 print("equal to nn.MultiheadAttention")
 
 # %% [markdown]
-# The library holds the same module, with checks at the door and a method that returns the map. Its weights have the same names, so
+# The library holds the same module, which also checks its input, and has a method that returns the map. Its weights have the same names, so
 # they carry over:
 
 # %%
 library = mv.MultiHeadSelfAttention(d, h)
 library.load_state_dict(ours.state_dict())
 torch.testing.assert_close(library(batch), ours(batch))
-print("equal to mv.MultiHeadSelfAttention")
+learned = sum(parameter.numel() for parameter in library.parameters())
+assert learned == mv.count_parameters(library) == 4 * d**2 + 4 * d
+print("equal to mv.MultiHeadSelfAttention, with", learned, "learned numbers: four matrices and four biases")
 
 # %% [markdown]
 # All of it in one drawing: a box for each step, with the shape that leaves it.
@@ -384,8 +386,8 @@ with torch.no_grad():
 
 # %% [markdown]
 # The output is reordered in the same way, and nothing else changes: each output is a sum over all tokens, and a sum does not care about
-# order. Attention is *permutation equivariant*: it treats its tokens as a set. To it, a picture and its jumbled pieces are the same. Whoever cares about position must put it into the tokens. MobileViTv2
-# does that with convolutions (notebook 04).
+# order. Attention is *permutation equivariant*: it treats its tokens as a set. To it, a picture and its jumbled pieces are the same set. Whoever cares about position must put it into the tokens. MobileViTv2
+# does that with convolutions, which look at neighbours (notebook 04).
 
 # %% [markdown]
 # ## On a real picture · 37 min
@@ -417,8 +419,8 @@ figures.show(
 )
 
 # %% [markdown]
-# *The marked patch asks; the brighter a patch, the more it is looked at.* The eye finds the other eye, the nose finds its
-# own side, and the forehead other fur. But the eye also finds fur, and the nose a patch of cheek: these tokens know colours, not things. Telling things apart is
+# *The marked patch asks; the brighter a patch, the more it is looked at.* The eye finds the other eye, the tip of the nose finds
+# its side, and the forehead other fur. But the eye looks at the forehead nearly as much, and the nose at a patch of cheek: these tokens know colours, not things. Telling things apart is
 # what the learned $W_Q$ and $W_K$ are for.
 #
 # How widely does each of them look? Count the patches that share nine tenths of its attention:
@@ -481,12 +483,12 @@ figures.show(
 
 # %% [markdown]
 # *Both axes are logarithmic. Each time $k$ doubles, the projections double and the pairs quadruple, so their line is twice as steep.* The
-# steeper line wins in the end, whatever the numbers in front. The next notebook gets rid of it.
+# steeper line ends up above the other, whatever the numbers in front. The next notebook gets rid of it.
 
 # %% [markdown]
 # ## Exercises · 45 min
 #
-# Fill in each stub and run its cell. The check never fails loudly: it prints one line, and names the likely mistake if there is one.
+# Fill in each stub and run its cell. The check never fails loudly: it prints one line, and names the mistake if it recognises one.
 # Difficulty is given in stars.
 
 # %% [markdown]

@@ -13,13 +13,13 @@
 #
 # **You need** notebook 01. No network, no graphics card.
 #
-# About forty-five minutes of reading and running, then twenty minutes of exercises. Three cells train small networks, half a minute in
+# About forty-five minutes of reading and running, then twenty-five minutes of exercises. Three cells train small networks, half a minute in
 # all.
 
 # %% [markdown]
 # ## One question for everybody · 0 min
 #
-# The set-up, and the three tokens of notebook 01: how *warm*, *striped*, *green* and *soft* are three pieces of a picture?
+# The set-up, and the three tokens of notebook 01. Four numbers say how *warm*, *striped*, *green* and *soft* each piece is.
 
 # %%
 import torch
@@ -64,8 +64,8 @@ torch.testing.assert_close(x @ W_I, scores)
 print("one product gives the same scores")
 
 # %% [markdown]
-# As before, a softmax turns scores into weights that add up to one. The paper calls them the *context scores* $c_s$ (Section 3.1,
-# leading to its Eq. 2):
+# As before, a softmax turns scores into weights that add up to one. The paper calls these weights the *context scores* $c_s$ (Section 3.2,
+# leading to its Eq. 2), and so do we:
 #
 # $$c_s = \operatorname{softmax}(x W_I), \qquad W_I \in \mathbb{R}^{d \times 1}$$
 #
@@ -81,8 +81,8 @@ print("over the last axis:", over_last.flatten())
 # Over the tokens. The last axis has a single entry, so a softmax along it makes every score 1: each token is alone with itself. That
 # mistake raises no error. Exercise 2.1 hunts it.
 #
-# There is no division by $\sqrt d$ here. The paper has none, and does not say why. We follow it: the length of the question is learned,
-# and training may make it as short as it likes. (That could be said of $W_Q$ and $W_K$ as well, so it explains little.)
+# There is no division by $\sqrt d$ here. The paper has none, and does not say why. We follow it;
+# training can set the length of the question.
 
 # %%
 c_s = over_tokens
@@ -157,8 +157,8 @@ figures.show(
 # %% [markdown]
 # *Read from below; the brackets hold the shape that leaves a box. No box holds $k \times k$ numbers: the largest hold $k \times d$, and the summary holds $d$.*
 #
-# The paper speaks of an *input*, a *key* and a *value* branch. Public programs (the authors' own ml-cvnets, timm, transformers) use other
-# names for the same things:
+# The paper speaks of an *input*, a *key* and a *value* branch. Public programs (the authors' own ml-cvnets, timm, transformers) call the
+# first one `query`:
 #
 # | here and in the paper | in the programs | part |
 # |---|---|---|
@@ -227,7 +227,7 @@ class ConvolutionForm(nn.Module):
 
 
 # %% [markdown]
-# > **Predict.** Look at the `split` above. Which of our four matrices is row 0 of `qkv_proj.weight`?
+# > **Predict.** Look at the `split` above, which cuts the channels into 1, `dim` and `dim`. Which of our four matrices is row 0 of `qkv_proj.weight`?
 #
 # Give it our weights, and tokens in its layout:
 
@@ -276,7 +276,7 @@ def describe(side):
 cat = describe(4)  # [16, 12]
 
 # %% [markdown]
-# Two modules, with the biases of queries, keys and $W_I$ at zero. We also ask for the *rank* of each map: the number of rows it really needs,
+# Two modules, with the biases of queries, keys and $W_I$ at zero. (The factor 3 makes the preferences clear enough to be seen.) We also ask for the *rank* of each map: the number of rows it really needs,
 # because all others are mixtures of those.
 
 # %%
@@ -303,8 +303,7 @@ figures.show(
 # sacrifice. There are no heads either: one question, one row.
 #
 # Without any preference, the one row is an ordinary mean. Set $W_I$ to zero, and separable attention becomes *average pooling and a gate*.
-# (The bias of $W_I$ may stay: it shifts all scores alike, and the softmax does not see that. And that we may project the mean in place of
-# averaging projections is shown further down.)
+# (The bias of $W_I$ may stay: it shifts all scores alike, and the softmax does not see that. Why projecting the mean is the same as averaging the projections is shown in *Cheaper still, exactly*.)
 
 # %%
 plain = mv.SeparableSelfAttention(d)
@@ -314,19 +313,19 @@ torch.testing.assert_close(plain(x), plain.W_O(pooled * F.relu(plain.W_V(x))))
 print("with W_I = 0: mean, projection, gate")
 
 # %% [markdown]
-# So it has relatives: squeeze-and-excitation (arXiv 1709.01507), which gates each of the $d$ numbers with a plain mean; GCNet (arXiv 1904.11492), which adds
+# So it has relatives: squeeze-and-excitation (arXiv 1709.01507), which computes its gate from the plain mean; GCNet (arXiv 1904.11492), which adds
 # a softmax-weighted mean to every token; and Fastformer (arXiv 2108.09084), with a global query and a global key.
 
 # %% [markdown]
 # ## What is lost · 30 min
 #
-# One summary for all tokens: which tasks become hard? Here is one on purpose. The input is a sequence of $k$ digits. The output is the
+# One summary for all tokens: which tasks become hard? Here is one made to be hard for it. The input is a sequence of $k$ digits. The output is the
 # same sequence *reversed*. Token 1 must fetch the last digit, token 2 the last but one: every token needs another answer, and together
 # the answers are the whole sequence.
 #
 # The network is small: an *embedding*, which turns each digit into a learned vector, and a learned vector for each position; one or
 # more attention layers; and a linear layer that names a digit. Between two attention layers stands a *feed-forward* part, two linear
-# layers that work on each token by itself. Each part adds its result to what was there before. Only the attention differs.
+# layers that work on each token by itself. Each attention and each feed-forward part adds its result to what was there before. Only the attention differs.
 
 
 # %%
@@ -360,15 +359,15 @@ def forward(self, digits):
 Small.forward = forward  # two cells make one class, so that each fits on a screen
 
 # %% [markdown]
-# Training shows it fresh random sequences, 300 times 64 of them, and then counts right answers on 500 new ones. (AdamW is the usual way
-# to follow the gradients; notebook 07 explains it.)
+# Training shows it fresh random sequences, 300 times 64 of them, and then counts right answers on 500 new ones. (The loss, cross-entropy, is
+# small where the right digit gets a high probability. AdamW is the usual way to follow its gradients; notebook 07 explains both.)
 
 
 # %%
-def learn(attention, task, k, seed, layers=1, classes=10, dim=32, steps=300):
+def learn(attention, task, k, seed, layers=1, classes=10, dim=32, steps=300, rate=3e-3):
     torch.manual_seed(seed)
     model = Small(attention, k, layers, classes, dim)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     for _ in range(steps):
         digits = torch.randint(10, (64, k))  # [B, k]
         loss = F.cross_entropy(model(digits).flatten(0, 1), task(digits).flatten())
@@ -407,7 +406,7 @@ reversing = {
 }
 
 # %% [markdown]
-# Every dot is one trained network, every line a mean of three:
+# Every mark is one trained network (those of multi-head attention lie on top of each other), every line a mean of three:
 
 # %%
 figures.show(
@@ -427,10 +426,10 @@ assert max(reversing["separable"][-1]) < 0.5
 print("Separable attention reverses four digits well and twenty-four badly.")
 
 # %% [markdown]
-# Is that a wall, or only steep? At sixteen digits, change one thing at a time: twice the width of the whole network, three times the training, or a second attention layer with the
+# Is that a wall, or only steep? At sixteen digits, change one thing at a time: twice the width of the whole network, three times the training, three times the learning rate, or a second attention layer with the
 # feed-forward part between. (And half the width, to compare.)
 #
-# > **Predict.** Which of the three helps?
+# > **Predict.** Which of the four help?
 
 # %%
 changes = {
@@ -438,6 +437,7 @@ changes = {
     "width 32, as above": {},
     "width 64": {"dim": 64},
     "width 32, 900 steps": {"steps": 900},
+    "width 32, rate 0.01": {"rate": 0.01},
     "width 32, 2 layers": {"layers": 2},
 }
 sixteen = {
@@ -451,20 +451,20 @@ sixteen = {
 # %%
 figures.show(
     figures.runs(sixteen, "share of 16 digits that are right", chance=0.1),
-    alt="Five rows of three dots. Width 16 lies lowest, width 32 next; width 64, 900 steps and 2 layers lie further right.",
+    alt="Six rows of three squares. Width 16 lies furthest left, width 32 next; the other four changes lie further right.",
 )
 means = {name: sum(runs) / len(runs) for name, runs in sixteen.items()}
-for name in ("width 64", "width 32, 900 steps", "width 32, 2 layers"):
+for name in ("width 64", "width 32, 900 steps", "width 32, rate 0.01", "width 32, 2 layers"):
     assert means[name] > means["width 32, as above"] + 0.05 > means["width 16"]
-print("Each of the three helps, on average over the seeds. None of them reaches multi-head attention in every run.")
+print("Each of the four helps, on average over the seeds. None of them reaches multi-head attention in every run.")
 assert all(min(runs) < 0.97 for runs in sixteen.values())
 
 # %% [markdown]
-# *Width, training and depth all help.* So it is a difficulty and not a law. One shared summary makes it hard to give every token its own
-# answer, and multi-head attention pays its $k^2$ comparisons for exactly that.
+# *Width, training and depth all help, on average.* So it is a difficulty and not a law, and a difficulty of *learning* it in so many steps as much as of holding it. One shared summary makes it harder to give every token its own
+# answer. That multi-head attention learns it at once is what its $k^2$ comparisons buy.
 #
-# And where all tokens need the *same* answer? Two such tasks: "is the sum of the digits large?" (so that their mean is above 4.5), and
-# "which digit is the most frequent?" (of several, the smallest). To see that they need attention at all, we also train a network whose
+# And where all tokens need the *same* answer? Two such tasks: "is the sum of the digits large?" (large: a mean above 4.5), and
+# "which digit is the most frequent?" (if several tie, the smallest). To see that they need attention at all, we also train a network whose
 # attention mixes nothing: `nn.Identity` hands every token back to itself.
 
 
@@ -500,7 +500,7 @@ for name, mean in shared.items():
 
 # %% [markdown]
 # Where one summary serves everybody, separable attention loses little or nothing here. To name what is in a picture may well be such a
-# task. To say of each pixel what it belongs to is less so. And MobileViTv2 does not stand on attention alone: its convolutions pass on what
+# task. To say of each pixel what it belongs to may be less so. And MobileViTv2 does not stand on attention alone: its convolutions pass on what
 # is near, and it has nine attention layers (notebook 05).
 
 # %% [markdown]
@@ -511,7 +511,7 @@ for name, mean in shared.items():
 #
 # $$\sum_i c_s(i)\,(x_i W_K + b_K) \;=\; \Big(\sum_i c_s(i)\, x_i\Big) W_K + b_K \sum_i c_s(i)$$
 #
-# The scores add up to one, so the last sum is 1. We may *pool the tokens first, and project the one result*:
+# The context scores add up to one, so the last sum is 1. We may *pool the tokens first, and project the one result*:
 
 # %%
 pool_first = (c_s * x).sum(dim=-2, keepdim=True) @ W_K + b_K  # [1, d]
@@ -543,15 +543,15 @@ print("with b_K times the sum: equal?", torch.allclose(pooled + b_K * dropped.su
 # mixes the $k$ keys and the $k$ values down to $p$ of each, with two learned `[p, k]` matrices. Then every token looks at $p$ mixtures. Mixing
 # keys, mixing values, scores, and weighted means take $kpd$ each.
 #
-# | attention | multiply–accumulates | scores |
+# | attention | multiply–accumulates | numbers in the maps |
 # |---|---|---|
 # | multi-head, $h$ heads | $4kd^2 + 2k^2d$ | $h k^2$ |
 # | Linformer, $h$ heads | $4kd^2 + 4kpd$ | $h k p$ |
 # | separable, the paper's order | $3kd^2 + kd$ | $k$ |
 # | separable, pooled first | $2kd^2 + d^2 + 2kd$ | $k$ |
 #
-# The row of the paper's order counts its linear layers, as the paper does; the weighted sum of the keys would add $kd$. The last row includes
-# its sum, which the library writes as a matrix product. The entry-by-entry products with $c_v$ are in neither. Does PyTorch count the same when the modules run?
+# The row of the paper's order counts its linear layers only; the weighted sum of the keys would add $kd$. The last row includes
+# its sum, which the library writes as a matrix product. The entry-by-entry products with $c_v$ are in neither. Does PyTorch count the same when the modules run? (Ours runs pooled first.)
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -583,7 +583,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Three lines are straight and parallel, for they grow like $k$. Only multi-head attention bends upwards.* At $k = 64$ Linformer costs more than
+# *Three lines look straight and parallel, for they grow like $k$ (but for a small constant). Only multi-head attention bends upwards.* At $k = 64$ Linformer costs more than
 # multi-head attention, at 128 the same, and from there on less. Linformer and separable attention differ by a factor, not in growth. What this means in milliseconds is another question, and notebook 03 measures it.
 
 # %% [markdown]
@@ -597,18 +597,18 @@ separable.W_I.load_state_dict({"weight": 20 * cat[6 * 16 + 5][None], "bias": tor
 with torch.no_grad():
     c_s = separable.context_scores(cat)  # [256, 1]
 figures.show(
-    figures.scores_over_picture(photograph, c_s.flatten()),
+    figures.scores_over_picture(photograph, c_s.flatten(), asking=(6, 5)),
     alt="The cat with a heat map: patches in both eyes are bright, and some of the fur; everything else is dark.",
 )
 
 # %% [markdown]
-# *The brighter a patch, the larger its share in the one summary: the asking patch counts most, and the other eye and some fur follow.* In notebook 01
+# *The brighter a patch, the larger its share in the one summary; the frame marks the patch that asks. The asking patch counts most, and the other eye and some fur follow.* In notebook 01
 # the eye's patch had this row, and each patch had a row of its own. Here all have to make do with this one.
 
 # %% [markdown]
 # ## Exercises · 48 min
 #
-# Fill in each stub and run its cell. The check prints one line, and names the likely mistake if there is one.
+# Fill in each stub and run its cell. The check prints one line, and names the mistake if it recognises one.
 
 # %% [markdown]
 # ### 2.1 · Context scores ★ · 2 min
@@ -677,7 +677,7 @@ checks.gate_and_mix(gate_and_mix)
 # %% [markdown]
 # ### 2.4 · Pool first, with scores that do not add up to one ★★ · 4 min
 #
-# The same task as 2.2, but project only *one* vector for each picture, and let the scores be any numbers. The check counts your
+# The same task as 2.2, but project only *one* vector for each picture, and let the context scores be any numbers. The check counts your
 # multiply–accumulates.
 #
 # <details><summary>Hint</summary>

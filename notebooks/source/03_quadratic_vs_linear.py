@@ -11,7 +11,7 @@
 # 4. *separate* what is linear in memory from what is linear in time,
 # 5. *judge* a claim such as "three times faster" by what was held fixed.
 #
-# **You need** notebooks 01 and 02. No network, no graphics card; with one, a section measures there as well.
+# **You need** notebooks 01 and 02. No network, no graphics card; with a graphics card, one section uses it.
 #
 # About fifty minutes of reading and running, then twenty-five of exercises. All measurements together take half a minute to a minute.
 
@@ -50,7 +50,7 @@ for k in (2**power for power in range(6, 15)):
     )
 
 # %% [markdown]
-# (Separable attention as the library runs it, pooled first.) The third column says by how much the work has grown since half as many tokens: 2.4 times at 64 tokens, where the four projections
+# (Separable attention as the library runs it, pooled first.) The third column divides the work by that for half as many tokens: 2.4 times at 64 tokens, where the four projections
 # weigh most, and close to 4 from some thousands on. So even on paper, multi-head attention is not simply "quadratic": it *becomes* quadratic. The
 # two parts are equal where $4kd^2 = 2k^2d$, at $k = 2d = 128$.
 #
@@ -112,7 +112,7 @@ least = min(others)
 print(f"first call {1e3 * first:.2f} ms, shortest of the others {1e3 * least:.2f} ms: {first / least:.0f} times")
 
 # %% [markdown]
-# (Run the cell again: the kernel has used such a layer by now, and the effect is much smaller.)
+# (Run the cell again: this Python process has used such a layer by now, and the effect is much smaller.)
 #
 # **Two: the mean.** Call the same layer 400 times. Nothing changes between the calls, except what else the machine is doing:
 
@@ -173,7 +173,7 @@ for busy in (0, max(1, os.cpu_count() - 1)):
 torch.set_num_threads(1)
 
 # %% [markdown]
-# One thread finds a free core, and hardly anything changes. With two, one thread that is held up holds up the product, and a single number may be wrong by a large factor. (If two threads are slower in the first pair of lines already, something else is running on your machine, or it has a single core.) All measurements below use one
+# Look at the *longest* times. With one thread they hardly change: it finds a free core. With two, one thread that is held up holds up the product, and a single number may be wrong by a large factor. (If two threads are slower in the first pair of lines already, something else is running on your machine, or it has a single core.) All measurements below use one
 # thread.
 #
 # **Four: new memory.** Where does a large result go? Into new memory, which the operating system hands out piece by piece as it is first written to. When it is no longer used it goes back, and the next call gets new memory again. Fill 64 MiB
@@ -189,7 +189,7 @@ old = min(stopwatch(lambda: kept.fill_(1), calls=6))
 print(f"into new memory {1e3 * new:.1f} ms, into old memory {1e3 * old:.1f} ms: {new / old:.1f} times")
 
 # %% [markdown]
-# The clock is right: whoever needs 64 new mebibytes in each call pays for them in each call. The mistake is to forget it, and to wonder why a line climbs faster
+# The clock is right: whoever needs 64 MiB (mebibytes, of $2^{20}$ bytes) of new memory in each call pays for them in each call. The mistake is to forget it, and to wonder why a line climbs faster
 # than the count of MACs.
 #
 # **Five: one after the other.** Time all of contestant A, then all of contestant B, and whatever the machine did during B is blamed on B. To see it, let A and B be *the same layer*, and let other programs start
@@ -217,10 +217,8 @@ with torch.inference_mode():
     stop(programs)
 pairs = list(zip(early_a + late_a, early_b + late_b, strict=True))
 print(f"one after the other, by their totals: B takes {sum(b) / sum(a):.2f} times as long as A")
-print(
-    f"in turns, by their totals:            {sum(late for _, late in pairs) / sum(early for early, _ in pairs):.2f} times"
-)
-print(f"in turns, median of the pairs:        {statistics.median(late / early for early, late in pairs):.2f} times")
+print(f"in turns, by their totals:            {sum(b for _, b in pairs) / sum(a for a, _ in pairs):.2f} times")
+print(f"in turns, median of the pairs:        {statistics.median(b / a for a, b in pairs):.2f} times")
 
 # %% [markdown]
 # In turns, both meet the same troubles. Single calls that were held up still weigh on the totals. The median of the ratios ignores them and comes out near one, as it must for one and the same layer.
@@ -237,7 +235,7 @@ print(f"in turns, median of the pairs:        {statistics.median(late / early fo
 # 5. *Repeat what is short* within a round, until it takes some milliseconds, so that reading the clock weighs nothing. Do that a few times in a round, and let the shortest count: other programs hold up some of them, but seldom all.
 # 6. *Name the machine*, the threads and the version under the figure.
 #
-# In code it is two loops. This is the heart of it, for functions that are ready to be called:
+# This is the heart of it, for functions that are ready to be called:
 
 
 # %%
@@ -306,7 +304,7 @@ for fused in (Fused(d, heads), mv.FusedMultiHeadSelfAttention(d, heads)):
 print("explicit and fused attention give the same numbers")
 
 # %% [markdown]
-# Five rounds of four attentions at seven sizes, a forward pass each, with the memory besides. `timing.attentions` builds the four
+# We measure time and memory of one forward pass: four attentions, seven sizes, five rounds (as `measure` does unless told otherwise). `timing.attentions` builds the four
 # contestants: for each $k$ a layer and an input of shape `[1, k, 64]`, called without gradients. (Separable attention is the library's module, which pools before it projects.) Then, in three rounds, the same with
 # gradients, as in training.
 #
@@ -368,12 +366,12 @@ print("fused / separable, medians of the rounds:", {k: round(ratio, 1) for k, ra
 # %% [markdown]
 # Fused attention grows about as its MACs say. Two other lines deserve a second look.
 #
-# *Explicit attention climbs faster than $k^2$, but not everywhere.* Its line has a step. Once its scores are too large for memory that the process already owns, every call needs new memory for them, the fourth
+# *Explicit attention climbs faster than $k^2$, but not everywhere.* Its line has a step. Once its scores are so large that their memory is handed back after each call, every call needs new memory for them, the fourth
 # of the five mistakes, and the count of MACs does not contain that. Beyond the step it is quadratic again. (The ± of its slope says so, too: a line with a step is no straight line.)
 #
 # *Separable attention may stay below 1.* At 512 tokens a part of its time is still the fixed cost of calling.
 #
-# And the crossing. Linformer takes $4kpd$ where multi-head attention takes $2k^2d$ for the pairs: by count they meet at $k = 2p = 128$. The cell prints where they meet by the clock. Before that, it sets the gap between explicit and fused attention at $k = 2048$, where the scores take 64 MiB before the softmax and 64 MiB after it, beside what new memory of that size cost above: most of the gap is new memory.
+# And the crossing. Linformer takes $4kpd$ where multi-head attention takes $2k^2d$ for the pairs: by count they meet at $k = 2p = 128$. The cell prints where they meet by the clock. It first compares the gap between explicit and fused attention at $k = 2048$, where the scores take 64 MiB before the softmax and 64 MiB after it, with the price of new memory measured above: that would account for most of the gap.
 
 # %% tags=["nbval-ignore-output"]
 gap = forward["multi-head, explicit", 2048].best - forward["multi-head, fused", 2048].best
@@ -459,11 +457,11 @@ print(
 figure_one = timing.measure(paper_setting, [64, 128, 256, 512, 1024], rounds=3)
 figures.show(
     figures.times({"the paper's setting: d = 512, h = 8, p = 256": figure_one}, fit_from=128),
-    alt="Milliseconds over k from 64 to 1024 at d = 512: four rising lines, almost parallel; the two multi-head ones bend upwards.",
+    alt="Milliseconds over k from 64 to 1024 at d = 512: four rising lines close together; the two multi-head ones bend upwards.",
 )
 
 # %% [markdown]
-# *At $d = 512$ the lines are almost parallel for a long way, since up to $k = 2d = 1024$ the projections are the larger part of the work; at the right, explicit attention bends away, and Linformer begins to pay.* Fitted here from $k = 128$ on, the slopes of the multi-head lines are far from 2. What is called
+# *At $d = 512$ the lines stay close together for a long way, since up to $k = 2d = 1024$ the projections are the larger part of the work; at the right Linformer begins to pay, and explicit attention bends away further than its count: new memory again, mistake four.* Fitted here from $k = 128$ on, the slopes of the multi-head lines are far from 2. What is called
 # "quadratic" depends on where you look.
 
 # %% [markdown]
@@ -484,7 +482,7 @@ for alpha, side in ((0.5, 256), (0.5, 512), (1.0, 256), (1.0, 512)):
     pairs = sum(layers * 4 * 2 * (n * n // 4) ** 2 * int(alpha * dim) for n, dim, layers in stages)
     share = pairs / macs["multi_head"]
     print(
-        f"α = {alpha}, {side}×{side}: {more[alpha, side]:.2f} times the MACs of separable; the k² part is {share:4.0%}"
+        f"α = {alpha}, {side}×{side}: multi-head takes {more[alpha, side]:.2f} times the MACs of separable; {share:4.0%} of its own are k²"
     )
 
 # %% [markdown]
@@ -513,7 +511,7 @@ assert share_of_time["aten::addmm"] < share_of_work["aten::addmm"]
 print("The linear layers take a smaller share of the time than of the MACs, so the rest takes a larger one.")
 
 # %% [markdown]
-# The softmax needs an exponential for every score, which no count of MACs contains. The products of all heads, `bmm`, are many narrow matrix products instead of a large one, which processors do less efficiently. So the quadratic part, `bmm` and softmax together, takes a larger share of the time than of the MACs. How much larger depends on
+# The softmax needs an exponential for every score, which no count of MACs contains. The products of all heads, `bmm`, are many narrow matrix products instead of a large one, which processors do less efficiently: for each MAC they take longer than the linear layers (compare the two shares of `bmm` with those of `addmm`). So the quadratic part, `bmm` and softmax together, takes a larger share of the time than of the MACs. How much larger depends on
 # the device and on who wrote the operators.
 #
 # Now the *controlled swap*, measured: the same network, the same widths, only the attention exchanged. (The weights are random; the time hardly depends on them.)
@@ -557,11 +555,11 @@ assert 1.2 < gains[1] > gains[0]
 print("Exchanging only the attention, separable attention gains more on explicit attention at 512×512 than at 256×256.")
 
 # %% [markdown]
-# At 512×512 pixels the gain is real here. At 256×256 it is small, and a few rounds may not tell it from none. It is no constant, then: it grows with the resolution, and it depends on how well the *other* attention is written. Compare the first ratio of each line with the last. At 512×512, fused attention takes about as much longer as its MACs say. Explicit attention takes far longer: its first stage
+# At 512×512 pixels the gain is real here. At 256×256 it is small, about what the count of MACs says. It is no constant, then: it grows with the resolution, and it depends on how well the *other* attention is written. Compare in each line the time with the MACs. At 512×512, fused attention takes about as much longer as its MACs say. Explicit attention takes far longer: its first stage
 # needs new memory for two times 64 MiB of scores (four groups, four heads, $k = 1024$), the fourth of the five mistakes once more.
 #
-# The paper's own comparison is not this swap. Its networks, MobileViT v1 in the sizes XXS, XS and S against MobileViTv2 at $\alpha = 0.5$, $0.75$ and $1$, differ in their attention, and also in their convolutions and widths (notebook 04).
-# What did others measure with the same three pairs? This table is in the library, each row with its source, all at 256×256 pixels:
+# The paper's own comparison is not this swap, though its Table 1 lists the attentions as if only they were exchanged (notebook 07 has more on that table). Its networks, MobileViT v1 in the sizes XXS, XS and S against MobileViTv2 at $\alpha = 0.5$, $0.75$ and $1$, differ in their attention, and also in their convolutions and widths (notebook 04).
+# What was measured with such pairs, by the authors and by others? This table is in the library, each row with its source, all at 256×256 pixels:
 
 # %%
 rows = published("v2_against_v1")
@@ -660,13 +658,13 @@ print(
 )
 
 # %% [markdown]
-# At the left the fixed cost of a call is shared by few tokens. At the right the results are so large that every call needs new memory for them, and everything has to be fetched from main memory instead of the small, fast *cache* beside the processor. In between it is cheapest. The number of operations is linear throughout, the time is not, and the straight line was too hopeful. For the fused form we could not
-# even check.
+# At the left the fixed cost of a call is shared by few tokens. At the right the results are so large that every call needs new memory for them, and everything has to be fetched from main memory instead of the small, fast *cache* beside the processor. In between it is cheapest. The number of operations is linear throughout, the time is not, and the straight line was too hopeful, also because a slope below 1 was carried on too far.
+# (To check the fused form at a million tokens would take most of an hour, if its guess is right.)
 
 # %% [markdown]
 # ## Exercises · 50 min
 #
-# Fill in each stub and run its cell. The check prints one line, and names the likely mistake if there is one.
+# Fill in each stub and run its cell. The check prints one line, and names the mistake if it recognises one.
 
 # %% [markdown]
 # ### 3.1 · Bytes of scores ★ · 2 min

@@ -31,7 +31,7 @@ from mvit2_lib import blocks, checks, cost, figures
 _ = torch.manual_seed(0)
 
 # %% [markdown]
-# Separable attention needs tokens, and pictures are made of pixels. What leads from one to the other, and back, is made of convolutions. They work on *feature maps* `[B, C, H, W]`: $C$ numbers for every
+# Separable attention needs tokens, and pictures are made of pixels. Between the two stand convolutions, and a re-sorting of pixels. Convolutions work on *feature maps* `[B, C, H, W]`: $C$ numbers for every
 # pixel of a map of $H \times W$ pixels.
 #
 # A 3×3 convolution from $C$ channels to $C$ channels takes $9 C^2$ multiply–accumulates a pixel: every output channel looks at every input channel in nine places. A *depthwise-separable* convolution
@@ -87,7 +87,7 @@ class InvertedResidual(nn.Module):
 
 
 # %% [markdown]
-# Is it the library's? Give both the same weights, and compare. Fresh weights would make a weak test: the norms do nothing yet, their biases are zero, and little of the input arrives at the other end. Mistakes can hide. So first, random numbers for all of them, written into the module:
+# Is it the library's? Give both the same weights, and compare. Fresh weights would make a weak test: the norms do nothing yet, their biases are zero, and the three stones pass on little of the input. A mistake in what passes on little is hard to see. So first, random numbers for all of them, written into the module:
 
 
 # %%
@@ -119,7 +119,7 @@ print("the inverted residual equals mv.InvertedResidual, with stride 1 and with 
 # %% [markdown]
 # ## What does a pixel see? · 8 min
 #
-# Which input pixels matter to one output pixel? Ask the gradient: for those that have no influence it is zero. (For others it might be zero by accident; with random numbers it hardly ever is.) Those with a gradient make the *receptive field*. The networks are in evaluation mode here: in training, a batch
+# Which input pixels matter to one output pixel? Ask the gradient: for those that have no influence it is zero. (A pixel that does have influence could have gradient zero by accident; with random numbers that hardly ever happens.) Those with a gradient make the *receptive field*. The networks are in evaluation mode here: in training, a batch
 # norm lets every pixel see every other.
 
 
@@ -156,7 +156,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Coloured pixels matter to the pixel in the middle, white ones not at all; the scale is logarithmic.* Convolutions see their neighbourhood and no more; every 3×3 adds one pixel on each side. To relate two far corners of a map takes many layers, or attention.
+# *Coloured pixels matter to the pixel in the middle, white ones not at all; the scale is logarithmic.* Convolutions see their neighbourhood and no more; every 3×3 adds one pixel on each side. To relate two far corners of a map takes many layers, strides that shrink the map, or attention.
 
 # %% [markdown]
 # ## Unfold · 13 min
@@ -292,7 +292,7 @@ print(int((attention_field > 0).sum()), "of", attention_field.numel(), "pixels")
 # %% [markdown]
 # A quarter: those at its own position in their patches, over the whole map. The first pixel of a patch never talks to the second one here.
 #
-# **Why four conversations?** In v1 they save work: a multi-head attention over a quarter of the tokens compares a sixteenth of the pairs, and four of them a quarter. (The projections cost the same either way.) For separable attention there is nothing to save, here in the paper's order:
+# **Why four conversations?** In v1 they save work: each of four attentions over a quarter of the tokens compares a sixteenth of the pairs, so all four compare a quarter. (The projections cost the same either way.) For separable attention there is nothing to save, here in the paper's order:
 
 # %%
 d, pixels = 64, 32 * 32
@@ -301,13 +301,13 @@ for name, count in (("multi-head", cost.multi_head_macs), ("separable", cost.sep
     print(f"{name:10} one attention over {pixels} tokens {together:11,} MACs, four over {pixels // 4} each {apart:11,}")
 
 # %% [markdown]
-# MobileViTv2 kept the four of its predecessor, and we found no reason for it in the paper. What it gains from them is four context vectors in place of one.
+# MobileViTv2 kept the four of its predecessor, and we found no reason for it in the paper. Their one visible effect: four context vectors in place of one.
 #
-# Two things bring the four together in the block, which is assembled in the next section. It begins with a depthwise 3×3
-# convolution, which mixes the pixels of a 2×2 patch with one another. And the *norm* before each attention looks at all of them.
+# Two kinds of layers bring the four together in the block, which is assembled in the next section. It begins with a depthwise 3×3
+# convolution, which mixes the pixels of a 2×2 patch with one another. And every *norm* in it (before the attention, before the feed-forward network, at the end) looks at all of them.
 #
-# **That norm** is a *group norm with one group*: one mean and one variance for each sample, over all positions, all patches and all channels. Some call that a layer norm. It is not the layer norm of Transformers, which takes the mean of each *token*. The
-# same tokens, normalised both ways; their means differ on purpose. (PyTorch's `F.layer_norm` normalises over whatever axes it is told.)
+# **That norm** is a *group norm with one group*: one mean and one variance for each sample, over all positions, all patches and all channels. Some call that a layer norm. It is not the layer norm of Transformers, which takes the mean of each *token*. We normalise
+# the same tokens both ways; their means were made to differ. (PyTorch's `F.layer_norm` normalises over the last axes, as many as its second argument lists.)
 
 # %%
 tokens = torch.randn(2, 4, 9, 6) + torch.arange(9.0)[:, None]  # [B, P, N, d]
@@ -345,7 +345,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Attention alone leaves three quarters of the map white; through the norm all pixels matter to the one in the middle, those at other positions faintly.* So the norm is a second way for news to travel across the map.
+# *Attention alone leaves three quarters of the map white; through the norm all pixels matter to the one in the middle, those at other positions faintly. (Where a token's share in the attention is tiny, the faint effect of the norm is all one sees.)* So the norm is a second way for news to travel across the map.
 
 # %% [markdown]
 # ## The block · 29 min
@@ -438,7 +438,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Before the transformer layers a pixel sees nine pixels (the 1×1 adds none), after them all 576.* The tiles at the right are the reach of the first 3×3.
+# *Before the transformer layers a pixel sees nine pixels (the 1×1 adds none), after them all 576.* The small squares in the third map are 3×3 pixels large: each surrounds a pixel that the attention looked at, and comes from the first convolution.
 
 # %% [markdown]
 # ## Beside MobileViT v1 · 36 min
@@ -499,7 +499,7 @@ for name, block in (("v1's wiring", v1), ("MobileViTv2", v2)):
 # %% [markdown]
 # The fusing convolution, by far; then the full 3×3 at the start; then attention. At this size, the block became cheap mostly by losing full convolutions, in MACs and in parameters.
 #
-# Were they worth anything? The v2 paper reports no experiment of its own on that; it says that they improve the performance marginally, and refers to v1. There, a figure gives the accuracy on ImageNet without and with skip and fusion. And MobileViTv3 (arXiv 2209.15159) put a cheaper fusion and a skip back into v2. The published numbers, from a
+# Were they worth anything? The v2 paper reports no experiment of its own on that; it says that they improve the performance marginally, and refers to v1. There, a figure gives the accuracy on ImageNet without and with the skip. And MobileViTv3 (arXiv 2209.15159) put a cheaper fusion and a skip back into v2. The published numbers, from a
 # table in the library with its sources:
 
 # %%
@@ -515,7 +515,7 @@ for row in published("fusion"):
 # %% [markdown]
 # ## Odd sizes · 41 min
 #
-# 2×2 patches do not tile a map of 7×7 pixels, and in the last stage a picture of 224×224 pixels has become such a map. Public implementations do five different things. (All but the first and the fourth row we only know from reading their code, in 2026.)
+# 2×2 patches do not tile a map of 7×7 pixels, and deep in the network a picture of 224×224 pixels has become such a map. Public implementations do five different things. (We ran ours and timm's, and below the two PyTorch functions that transformers uses; of the others we only read the code, in 2026.)
 #
 # | implementation | what it does with 7×7 | what comes out |
 # |---|---|---|
@@ -541,10 +541,10 @@ print(tuple(x.shape), "becomes", tuple(block(x).shape))
 ramp = torch.arange(7.0).reshape(1, 1, 1, 7)
 for stay in (True, False):
     eight = F.interpolate(ramp, (1, 8), mode="bilinear", align_corners=stay)
-    print(f"align_corners={stay!s:5}", [round(number, 2) for number in eight.flatten().tolist()])
+    print(f"align_corners={stay!s:5}", [round(number, 3) for number in eight.flatten().tolist()])
 
 # %% [markdown]
-# A little: less than 0.05 of the step from pixel to pixel. And what do PyTorch's `F.unfold` and `F.fold`, which transformers uses for its patches, make of 7×7?
+# On this smooth ramp, a little: less than 0.05 of the step from pixel to pixel. (On a noisy map it matters more.) And what do PyTorch's `F.unfold` and `F.fold`, which transformers uses for its patches, make of 7×7?
 
 # %%
 ones = torch.ones(1, 1, 7, 7)
@@ -552,12 +552,12 @@ back = F.fold(F.unfold(ones, 2, stride=2), (7, 7), 2, stride=2)
 print(back[0, 0].int())
 
 # %% [markdown]
-# A last row and a last column of zeros, without a warning. So the same weights give different answers in different libraries when a map has an odd side. At 256×256 pixels the maps are 32, 16 and 8 wide, and the question does not arise.
+# A last row and a last column of zeros, without a warning. So, by what we know, the same weights give different answers in different libraries when a map has an odd side. At 256×256 pixels the maps are 32, 16 and 8 wide, and the question does not arise.
 
 # %% [markdown]
 # ## Exercises · 45 min
 #
-# Fill in each stub and run its cell. The check prints one line, and names the likely mistake if there is one.
+# Fill in each stub and run its cell. The check prints one line, and names the mistake if it recognises one.
 
 # %% [markdown]
 # ### 4.1 · Unfold ★★ · 5 min
@@ -703,9 +703,9 @@ checks.extra_macs(extra_macs)
 #
 # 1. You can *count* the more than eightfold saving of a depthwise-separable convolution, and *saw* that it looks at 3×3 pixels.
 # 2. You *tested* `unfold` against its definition and `fold` bit for bit, and can *spot* the band bug.
-# 3. You can *explain* the four conversations, one for each pixel position; they meet in the depthwise 3×3 and in the norm.
+# 3. You can *explain* the four conversations, one for each pixel position; they meet in the depthwise 3×3 and in the norms.
 # 4. You *assembled* the block from its pieces; it equals the library's, which equals timm's (seen where timm is installed).
-# 5. You can *compare* v1 and v2: two full 3×3 convolutions, the skip and the $k^2$ are gone, and not all of that was free.
+# 5. You can *compare* v1 and v2: two full 3×3 convolutions, the skip and the comparison of all pairs are gone, and published numbers suggest that not all of that was free.
 #
 # **References**
 #

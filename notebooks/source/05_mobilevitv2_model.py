@@ -61,7 +61,7 @@ STAGES = (
 
 # %%
 def make_divisible(value, divisor):
-    nearest = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    nearest = int(value + divisor / 2) // divisor * divisor
     return nearest + divisor if nearest < 0.9 * value else nearest
 
 
@@ -136,7 +136,7 @@ def randomise(module):
 
 
 # %% [markdown]
-# How much another picture changes the logits says how much the comparison is worth:
+# If another picture hardly changed the logits, agreement would prove little. So that is measured, too:
 
 # %%
 ours, library = randomise(Model(0.5)).double(), mv.MobileViTv2(0.5).double().eval()
@@ -165,7 +165,7 @@ for number, stage in enumerate(library.stages, 1):
 # %% [markdown]
 # Each stride of 2 halves the sides; after five of them, 256 has become 8. The last map has 64 places and the most channels. In its attention layers only 16 tokens talk to one another.
 #
-# Where does the work go, and where do the parameters sit? This drawing is made from the model itself: shapes by running it, work by counting its layers (separable attention in the paper's order, as in all published counts).
+# Where does the work go, and where do the parameters sit? This drawing is made from the model itself: shapes by running it, work by counting its layers (separable attention in the paper's order, as in the paper's own counts).
 
 # %%
 figures.show(
@@ -227,7 +227,7 @@ print({name: f"{number} of 7 agree" for name, number in agree.items()})
 # %% [markdown]
 # With one block, all but the last agree: 18.449 million round to 18.4, and the table prints 18.5, as if 18.45 had been rounded once more. With two blocks only the two narrowest agree, where a tenth of a million hides the difference.
 #
-# A second witness, also from the paper: Table 7 has the same models with a classifier for the 10 450 classes of ImageNet-21k.
+# A second witness, also from the paper: Table 7 has the same models with a classifier for the 10 450 classes of a cleaned-up ImageNet-21k.
 
 # %%
 for alpha, table_7 in ((1.5, 17.9), (1.75, 22.7), (2.0, 28.1)):
@@ -274,7 +274,7 @@ for low, high in ((0.5, 1.0), (1.0, 2.0)):
     )
 
 # %% [markdown]
-# Less, and mostly because of the classifier: it has 1000 outputs at every width, and only its inputs grow. The rest of the shortfall is what is counted once for each channel, and the stem, whose input always has three colours. The MACs fall short of four for that second reason; the classifier is almost no work.
+# Less, and mostly because of the classifier: it has 1000 outputs at every width, and only its inputs grow. The rest of the shortfall is what is counted once for each channel, and the stem, whose input always has three colours. These also keep the MACs short of four; the classifier is almost no work.
 #
 # The size of the picture is another matter: it changes the work, and not a single parameter.
 #
@@ -287,7 +287,7 @@ head = model.classifier.in_features * model.classifier.out_features
 print(f"{macs[384] / macs[256]:.4f} times; without the classifier exactly {(macs[384] - head) / (macs[256] - head)}")
 
 # %% [markdown]
-# Exactly proportional at multiples of 64, but for the classifier, which sees one mean whatever the size. (In the paper's order, that is; as the library runs it, each attention also projects one pooled vector whatever the size. And at 224×224 the last map grows by a pixel, and the work with it.) With multi-head attention it would be more:
+# Exactly proportional, with three exceptions. The classifier sees one mean whatever the size. As the library runs it, pooled first, each of an attention's four conversations also projects one vector whatever the size. And at sides that are no multiples of 64, such as 224, maps grow by a pixel, and the work with them. With multi-head attention it would be more:
 
 # %%
 model = mv.MobileViTv2(1.0, attention="multi_head")
@@ -308,7 +308,7 @@ for row in rows:
     print(f"α = {row['width_multiplier']:4}: {paper}, ours {small:.3f} and {large:6.3f}, {timm_says}")
 
 # %% [markdown]
-# The paper's "FLOPs" are these multiply–accumulates; ours agree with them to the printed digit. timm's are one to three per cent more. Ours count the convolutions and linear layers of MobileViTv2 alone, as the paper does; we have not traced where timm's surplus comes from. A counter that includes norms, activations, sums or biases would come out higher.
+# What the paper calls FLOPs, floating-point operations, are these multiply–accumulates (in G, thousand millions). Ours agree with its Table 6 to the printed digit. (Its Table 2 prints 7.5 for $\alpha = 2$, where Table 6 has 7.2.) timm's are one to three per cent more. Ours count the convolutions and linear layers of MobileViTv2 alone, as the paper does; we have not traced where timm's surplus comes from. A counter that includes norms, activations, sums or biases would come out higher.
 #
 # Now change $\alpha$ and the size yourself. First a picture for those who only read:
 
@@ -386,9 +386,9 @@ figures.show(
 # %% [markdown]
 # *The same models, three times. Which of them looks best depends on what you count.*
 #
-# - Over parameters, v1 and v2 lie together, ahead of what is shown of their size, but for EfficientNet-b2, which lies on their line. Swin-T, ConvNeXt-T and DeiT-B are larger, and a little more accurate.
+# - Over parameters, v1 and v2 lie together, more accurate than the other models of their size; only EfficientNet-b2, the upper right of its two marks, keeps up. Swin-T, ConvNeXt-T and DeiT-B are larger, and a little more accurate.
 # - Over multiply–accumulates, v1 and v2 lie together again (v1-XS has no count in the table), but others are ahead of both: EfficientNet and Mobile-Former far to the left, and at the top Swin-T and ConvNeXt-T.
-# - In milliseconds on the iPhone, v2 is nearly three times as fast as v1 at the same accuracy. EfficientNet and ConvNeXt-T are ahead of v2 in turn, by a smaller factor; of ConvNeXt the paper says so itself. (The paper gives times for four of the seven widths, and none for Swin-T. For v1-S we took the 9.9 ms of Table 1; Table 2 prints 3.4, the time of v2 at $\alpha = 1$. v1-XS and its time are from the v1 paper.)
+# - In milliseconds on the iPhone, v2 is nearly three times as fast as v1 at the same accuracy. EfficientNet in turn is faster than v2 at the same accuracy, by a smaller factor. And ConvNeXt-T takes half the time of the widest v2 and is more accurate, which the paper admits when it discusses its Table 2. (The paper gives times for four of the seven widths, and none for Swin-T. For v1-S we took the 9.9 ms of Table 1; Table 2 prints 3.4, the time of v2 at $\alpha = 1$. v1-XS and its time are from the v1 paper.)
 #
 # The axes of cost are logarithmic, and pictures of 384 pixels are left out.
 # More reasons for care: training recipes and picture sizes differ between the families, and apart from v1-XS these are the rows that one paper chose to show. From v1 to v2, accuracy and parameters changed like this:
@@ -406,7 +406,7 @@ for v1, v2 in (("XXS", "0.5"), ("XS", "0.75"), ("S", "1")):
 # %% [markdown]
 # ## Same weights, same answer · 34 min
 #
-# That parameters agree in number does not prove that they are used alike. So give other implementations random weights, read these into our model, and compare the logits, in double precision. (A cell says so if timm or transformers is not installed, and the rest runs.)
+# That parameters agree in number does not prove that they are used alike. So give other implementations random weights, read these into the library's model, which yours equals, and compare the logits, in double precision. (A cell says so if timm or transformers is not installed, and the rest runs.)
 
 
 # %%
@@ -442,7 +442,7 @@ if transformers:
 
 # %% [markdown]
 # And ml-cvnets, the authors' own code, published by Apple? It cannot be installed like the others, and does not run here. What we can test is that its *names* are understood. The library keeps the names and shapes of the tensors in Apple's checkpoint for $\alpha = 0.5$. (They are fewer than our 305: the scores, keys and values of each of the nine attention layers are one
-# fused convolution there, as in timm, and so $9 \times 4$ tensors fewer.)
+# fused convolution there, as in timm: three weights and three biases become one of each, which makes $9 \times 4$ tensors fewer.)
 
 # %%
 from mvit2_lib.layouts import checkpoint_layout
@@ -464,14 +464,14 @@ if timm:
 # %% [markdown]
 # Differences of $10^{-14}$ or so are rounding: the same formulas, added up in another order. Notebook 06 loads the real weights the same way.
 #
-# **Where implementations disagree.** The comparisons above are for published widths, and for pictures whose maps have even sides. Elsewhere answers may differ. By its code, timm multiplies and cuts off, without multiples of 8 and without limits for the stem; ours follows ml-cvnets. Both rules, at five widths:
+# **Where implementations disagree.** The comparisons above are for published widths, and for pictures whose maps have even sides. Elsewhere answers may differ. By its code, timm cuts the scaled numbers off to whole ones, then rounds the stages' channels to multiples of 8 (not of 16 in stage 1), and leaves the stem as it is, without limits; ours follows ml-cvnets. Both rules, at five widths:
 
 # %%
 for alpha in (0.5, 0.625, 0.75, 0.875, 4.0):
     stem, stages = scale(alpha)
-    truncated = int(32 * alpha), int(64 * alpha)
+    theirs = int(32 * alpha), make_divisible(int(64 * alpha), 8)
     print(
-        f"α = {alpha:5}: ml-cvnets and ours {stem:3} and {stages[0][0]:3} channels in stem and stage 1, cut off {truncated[0]:3} and {truncated[1]:3}"
+        f"α = {alpha:5}: {stem:3} and {stages[0][0]:3} channels in stem and stage 1, timm {theirs[0]:3} and {theirs[1]:3}"
     )
 
 # %% [markdown]
@@ -480,7 +480,7 @@ for alpha in (0.5, 0.625, 0.75, 0.875, 4.0):
 # %% [markdown]
 # ## Exercises · 40 min
 #
-# Fill in each stub and run its cell. The check prints one line, and names the likely mistake if there is one.
+# Fill in each stub and run its cell. The check prints one line, and names the mistake if it recognises one.
 
 # %% [markdown]
 # ### 5.1 · The rounding rule ★★ · 4 min
@@ -625,7 +625,7 @@ checks.feature_maps(feature_maps)
 # %% [markdown]
 # ## What you now know
 #
-# 1. You *built* the model from its table; it equals the library's, timm's and transformers', as far as they are installed.
+# 1. You *built* the model from its table; it equals the library's, which equals timm's and transformers', as far as they are installed.
 # 2. You *traced* a picture from 256×256 pixels to 8×8, and from there to its class scores.
 # 3. You *decided*, by counting and with the paper's own totals, that its table prints one block too many.
 # 4. You can *predict* parameters and work: a little less than $\alpha^2$ for the width; proportional to the pixels for sizes that are multiples of 64, but for the classifier.

@@ -65,7 +65,7 @@ with torch.inference_mode():
 print([f"{names[index]}: {probability:.2f}" for probability, index in zip(best.values, best.indices, strict=True)])
 
 # %% [markdown]
-# If you know notebook 00, you know this digit: a two that is almost a three. (There the two had 0.47 and the three 0.39. Here the digit passed through a picture with whole grey levels, as it would from a file. That moves no pixel by more than one level of 255, and the answer by two hundredths.) How did trained numbers get into the model that you wrote?
+# If you know notebook 00, you know this digit: a two that is almost a three. (There the two had 0.47 and the three 0.39. Here the digit passed through a picture with whole grey levels, as it would from a file. That moves pixels by about one level of 255 at most, and the answer by two hundredths.) How did trained numbers get into the model that you wrote?
 
 # %% [markdown]
 # ## Four names for one tensor · 5 min
@@ -151,7 +151,7 @@ torch.testing.assert_close(layer(x), theirs, rtol=1e-4, atol=1e-3)
 print("one fused weight, or three: the same numbers")
 
 # %% [markdown]
-# That shows that the cut is possible, not that *trained* weights are in this order. Two programs that cut alike agree about weights in any order, so agreement with timm, below, does not show it either. Accuracy does: timm's code cuts in this order, and with Apple's weights it reaches the accuracy that Apple publishes (the table under *The colour trap* has the evidence).
+# That shows that the cut is possible, not that *trained* weights are in this order. Two programs that cut in the same wrong order would still agree with each other, so agreement with timm, below, does not show it either. Accuracy does: timm's code cuts in this order, and with Apple's weights it reaches the accuracy that Apple publishes (the table under *The colour trap* has the evidence).
 #
 # Now the whole way, there and back, with the weights of your choice: give our tensors Apple's names and shapes, as if they came from Apple, and load them again. The layout is recognised by its names.
 #
@@ -284,7 +284,7 @@ figures.show(
 # *What is outside the square is never seen.* Why not simply resize to 256? The usual reason: training cut pictures out at random, so that things appeared larger in them than in the whole picture; cutting out the middle makes them larger in evaluation, too.
 
 # %% [markdown]
-# The digit model wants something else: one grey channel, 64×64 pixels, *bright strokes on black*, enlarged from 8×8 bilinearly (a mean of 2×2 old pixels). How much does it matter? The digit model and its 382 held-out digits can say, whatever your choice above. (`digit_picture(i)` is `images[i]` as the data set stores it.) Six ways to hand over the same digit:
+# The digit model wants something else: one grey channel, 64×64 pixels, *bright strokes on black*, enlarged from 8×8 bilinearly (a weighted mean of 2×2 old pixels). How much does it matter? The digit model and its 382 held-out digits can say, whatever your choice above. (`digit_picture(i)` is the digit of `images[i]` at its stored size, 8×8.) Six ways to hand over the same digit:
 
 # %%
 images, labels = mv.load_digits("test")
@@ -312,7 +312,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Drawn from black to white, four of the six look much alike; two of those differ in their range only, which stands above them.*
+# *Each is stretched from black to white here. Four look alike, and the last two of them differ from the first in their range only, which stands above.*
 #
 # > **Predict.** Shown as in training, the model gets 99 % right. Write down a number for each of the other five.
 
@@ -322,7 +322,7 @@ for name, share in shares.items():
     print(f"{' '.join(name.split()):30} {share:4.0%}")
 
 # %% [markdown]
-# None of these raises an error. All of them are easily made. What they cost ranges from almost nothing to nearly all answers, and you could not have guessed it from the picture or the range. So whoever hands over weights must say how pictures are prepared; in this library `mv.preprocessing(name)` does.
+# None of these raises an error. All of them are easily made. What they cost ranges from almost nothing to nearly all answers, and how much is hard to guess from the picture or the range. So whoever hands over weights must say how pictures are prepared; in this library `mv.preprocessing(name)` does.
 
 # %% [markdown]
 # ## The same answer as timm · 30 min
@@ -362,7 +362,7 @@ if timm:
 # %% [markdown]
 # ## The colour trap · 33 min
 #
-# A colour picture has three channels, and nothing in a tensor says which is red. Some programs read pictures as red, green, blue (Pillow), others as blue, green, red (OpenCV). Whoever trains with one and runs with the other hands the model the picture on the right:
+# A colour picture has three channels, and nothing in a tensor says which is red. Some programs read pictures as red, green, blue (RGB; Pillow does), others as blue, green, red (BGR; OpenCV does). Whoever trains with one and runs with the other hands the model the picture on the right:
 
 # %%
 swapped = {"red, green, blue": np.array(cropped), "blue, green, red": np.array(cropped)[..., ::-1].copy()}
@@ -379,7 +379,7 @@ for row in published("channel_order"):
     print(f"{row['weights']:26} {row['expected']}: {row['evidence']} ({row['source']})")
 
 # %% [markdown]
-# The last row is a trap in daily use. In transformers a *processor* prepares the pictures. That of MobileViTv2 reverses the channels, and its documentation says that this is right; the evidence above says that it is not. Where transformers is installed, the default of the processor's class, which MobileViT and MobileViTv2 share, can be read off (a published checkpoint may bring settings of its own):
+# The last row is a trap in daily use. In transformers a *processor* prepares the pictures. That of MobileViTv2 reverses the channels, and its documentation says that this is right; the evidence above speaks against it. Where transformers is installed, the default of the processor's class, which MobileViT and MobileViTv2 share, can be read off (a published checkpoint may bring settings of its own):
 
 # %%
 transformers = checks.referee("transformers")
@@ -427,7 +427,7 @@ for name, pictures in {"red, green, blue": both, "blue, green, red": both.flip(1
     )
 
 # %% [markdown]
-# Not the 10 % of guessing but *none*, and just as sure of itself: the model reads the other digit. (The other digit never has the same label, so that only a misread one could be right by chance.) We built it so that both orders make sense, which is the worst case: how sure a model is need not tell you anything about the order.
+# Not the 10 % of guessing but *none*, and just as sure of itself: the model reads the other digit. (The blue digit always has another label, so whoever reads it correctly is counted as wrong.) We built it so that both orders make sense, which is the worst case: how sure a model is need not tell you anything about the order.
 #
 # There are two cures, and they come to the same. Turn the channels of each picture around, or turn the input channels of the *first convolution* around, once. The second is how weights that were trained on BGR can serve RGB pictures ever after:
 
@@ -483,7 +483,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Light patches weigh most; the two numbers are the least and the largest weight. The lines are the digit's outline (over a photograph, the picture itself shines through).* It is tempting to tell a story about such maps: here it looks at the stroke, there at the corner. A story is not evidence. Whether the question matters for the answers can be *tested*. Set $W_I$ to zero in every layer: then all scores are equal (the bias is the same for all tokens and cancels in the softmax), and no question is asked any more.
+# *Light patches weigh most; the two numbers are the least and the largest weight. The lines are the digit's outline (over a photograph, the picture itself shines through). In the digit model, equal weights would be one sixteenth in stage 3 and one quarter in stage 4. Each map has its own scale.* It is tempting to tell a story about such maps: here it looks at the stroke, there at the corner. A story is not evidence. Whether the question matters for the answers can be *tested*. Set $W_I$ to zero in every layer: then all scores are equal (the bias is the same for all tokens and cancels in the softmax), and no question is asked any more.
 #
 # > **Predict.** The digit model gets 378 of its 382 digits right. How many does it lose without its questions? And how many if what each attention adds is set to zero altogether?
 
@@ -515,7 +515,7 @@ print(
 assert moved
 
 # %% [markdown]
-# Without its questions the model gives the same 382 answers as before, and few probabilities move much; without its attention it loses 21. So in *this* small model on *these* small pictures attention contributes something, and hardly any of it comes from choosing between patches: a plain mean serves as well. In the digit model such maps explain none of these answers. That says nothing about Apple's models on photographs. It says how to find out: change the thing, and measure.
+# Without its questions the model gives the same 382 answers as before, and few probabilities move much; without its attention it loses 21. So in *this* small model on *these* small pictures attention contributes something, and hardly any of it comes from choosing between patches: a plain mean serves as well. A plain mean gives the same answers, so these maps are not needed to explain them. (That does not make the weights harmless: others than equal ones may well change an answer.) That says nothing about Apple's models on photographs. It says how to find out: change the thing, and measure.
 
 # %% [markdown]
 # ## A folder of pictures · 44 min
@@ -672,7 +672,7 @@ checks.top_1_and_5(top_1_and_5)
 # 2. You *refused* a file that ran code and a file with one bit flipped, which had loaded without a murmur.
 # 3. You *prepared* a photograph by hand, equal to `mv.preprocess`, and measured on digits what slips cost: from almost nothing to nearly all answers.
 # 4. You *detected* (exercise 6.4) what the answers' confidence hides: reversed channels. The cure can sit in the pictures or in the first convolution.
-# 5. You *showed* the context scores of every layer that has a choice, and tested them: in the digit model, none of 382 answers depends on them.
+# 5. You *showed* the context scores of every layer that has a choice, and tested them: in the digit model, a plain mean in their place changes none of 382 answers.
 #
 # **References**
 #

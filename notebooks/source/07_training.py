@@ -113,7 +113,7 @@ print(
 # %% [markdown]
 # Little, for so small a loss; the next section finds out why. Two lines deserve a second look. `model.train()` and `model.eval()` switch the batch norms between the statistics of the batch and those collected on the way; forgetting `eval` is a classic. And the order of the pictures is a *function* of the seed and the epoch, not the next draw of some generator with a history. That will pay off twice below.
 #
-# The library's `mv.train` is this loop, with more settings. It takes a model, pictures (`mv.Pictures` holds them with their labels) and settings (`mv.Recipe`). With everything switched off (`clip` would shorten gradients that are too long; `last_learning_rate` is the rate at the end *as a share of the highest*, so that 1.0 is constant; `average` and `distorted` belong to the next section), it computes the same losses:
+# The library's `mv.train` is this loop, with more settings. It takes a model, pictures (`mv.Pictures` holds them with their labels) and settings (`mv.Recipe`). With everything switched off, it computes the same losses. (`clip` would shorten gradients that are too long. `last_learning_rate` is the rate at the end *as a share of the highest*, so that 1.0 is constant. `average` and `distorted` belong to the next section.)
 
 # %%
 plain = {"epochs": 5, "batch_size": 64, "learning_rate": 0.01, "last_learning_rate": 1.0, "warmup_steps": 0}
@@ -128,7 +128,7 @@ print("the same losses, step by step")
 #
 # The paper trains for 300 epochs on ImageNet, with AdamW and a list of ingredients (Section 4.1). Here are most of them.
 #
-# **The learning rate** rises in a straight line at first (*warm-up*) and then falls along half a cosine wave. Small steps at the end let the weights settle.
+# **The learning rate** rises in a straight line at first (*warm-up*) and then falls along half a cosine wave. Small steps at the end, it is said, let the weights settle.
 
 # %%
 schedule = mv.Recipe(learning_rate=0.01, last_learning_rate=0.01, warmup_steps=20)
@@ -222,15 +222,13 @@ figures.show(
 )
 
 # %% [markdown]
-# *With a rate that falls, or an average of the weights, the means are higher; with distorted and mixed pictures they fall again.* Together, and with warm-up, the first two gain little over one of them: the effect of a part depends on what is already on. (Three seeds are few, and rows whose squares overlap are not settled by them. On another machine rounding may move single runs; what the text says is what a cell asserts, or what the means showed here.)
+# *With a rate that falls, or an average of the weights, the means are higher; with distorted and mixed pictures they fall again (why, is the next question).* Together, and with warm-up, the first two gain little over one of them: the effect of a part depends on what is already on. (Three seeds are few, and rows whose squares overlap are not settled by them. On another machine rounding may move single runs; what the text says is what a cell asserts, or what the means showed here.)
 #
 # *Why* do they help? It is tempting to say that small last steps find better weights. Look closer: the first network had a small loss, and knew hardly more than half of the digits. Its loss was computed with the batch norms' statistics of the *batch*, its accuracy with those *collected* on the way, a moving average over about the last ten batches. While the weights still jump about, what was collected belongs to weights that are gone.
 #
 # That can be tested. Leave the trained weights as they are, and collect only the statistics afresh, in one pass over the training pictures. PyTorch's `update_bn` does it.
-#
-# > **Predict.** Which of the seven rows will gain most? How much of what the cosine brought will be left?
 
-# %% tags=["nbval-ignore-output"]
+# %%
 import copy
 
 from torch.optim.swa_utils import update_bn
@@ -242,15 +240,21 @@ def afresh(model):
     return mv.accuracy(model, held_out)
 
 
-fresh = {name: np.mean([afresh(model) for model in trio]) for name, trio in models.items()}
-for name, mean in fresh.items():
-    print(f"{name:23} mean {np.mean(results[name]):.1%}, with statistics collected afresh {mean:.1%}")
-assert fresh["AdamW alone"] > np.mean(results["AdamW alone"])
+# %% [markdown]
+# > **Predict.** Which of the seven rows will gain most? Will the cosine's row still be ahead of the first?
+
+# %% tags=["nbval-ignore-output"]
+print(f"{'':23} mean as before; with statistics collected afresh: runs, mean")
+fresh = {name: [afresh(model) for model in trio] for name, trio in models.items()}
+for name, shares in fresh.items():
+    runs = " ".join(f"{share:.1%}" for share in shares)
+    print(f"{name:23} {np.mean(results[name]):.1%}; {runs}, mean {np.mean(shares):.1%}")
+assert np.mean(fresh["AdamW alone"]) > np.mean(results["AdamW alone"])
 
 # %% [markdown]
-# Without a single further step, the first row gains twelve points: here, all that the cosine had brought. At a low rate the weights hardly move any more, so that what was collected fits them: here the cosine mended the statistics rather than the weights. The moving average keeps a gain of its own. (`mv.train` averages the statistics along with the weights.) And the last rows gain as well: their statistics had been collected on distorted and mixed pictures. A plausible story about a row of a table is soon told. Change the one thing it speaks of, and measure.
+# Without a single further step, the first row gains twelve points on average (most of it in one run): about as much as the cosine had brought. At a low rate the weights hardly move any more, so that what was collected fits them. So here the cosine mended the statistics; that it found better weights, we cannot see. (Three seeds do not rank the rows that are close now.) And in the last row about half of the fall lay in the statistics, too (collected, there, on mixed pictures). A plausible story about a row of a table is soon told. Change the one thing it speaks of, and measure.
 #
-# The fall at the end is not a verdict on MixUp. Distortions and mixing make learning *harder*, so that a network that sees its pictures hundreds of times is kept from learning them by heart. This one saw each picture at most five times; probably that danger is still small (we did not measure it). The paper reports something related: in its appendix, models below 4.5 million parameters did *better* with weaker augmentation.
+# What is left of the fall at the end is not a verdict on MixUp. Distortions and mixing make learning *harder*, so that a network that sees its pictures hundreds of times is kept from learning them by heart. This one saw each picture at most five times; probably that danger is still small (we did not measure it). The paper reports something related: in its appendix, models below 4.5 million parameters did *better* with weaker augmentation.
 #
 # (And note what we do here: we look at the same 382 digits again and again, and would choose by them. The best of many tries on one test set is on average a little too good. For decisions that count, a part of the training data is put aside as *validation* set.)
 
@@ -318,7 +322,7 @@ for one, other in combinations(kinds, 2):
     print(f"{other:11} beats {one:11} in {wins:2} of 16 pairs of runs")
 
 # %% [markdown]
-# Winning all sixteen pairs, or losing all, is that event. Linformer reached it here against all three others. That the four runs of *some one* kind lie above all twelve others happens by chance in 4 of the 1820 ways of choosing the top four of sixteen runs. Even seed by seed, which allows for the shared order of the pictures, one kind comes first all four times in only 4 of 256. That is the firmest result here. Multi-head reached it against none, which alone may be chance, and *none* also has the fewest parameters. The rest is weaker evidence, and with four seeds we leave it there.
+# Sixteen wins, or none, is the event counted above. Linformer reached it here against all three others. That the four runs of *some one* kind lie above all twelve others happens by chance in 4 of the 1820 ways of choosing the top four of sixteen runs. Even seed by seed, which allows for the shared order of the pictures, one kind comes first all four times in only 4 of 256. That is the firmest result here. Multi-head reached it against none, which alone may be chance, and *none* also has the fewest parameters. The rest is weaker evidence, and with four seeds we leave it there.
 #
 # **Why is Linformer ahead?** A suspicion: its two mixing matrices have one weight for each *place*, so that it can know where its tokens are. The other two treat tokens alike, wherever they stand (notebook 01, *Order does not matter*). (Linformer also has more parameters, which is a rival explanation.) To decide, train Linformer again and take away the places, but not the parameters: each time the attention is called, its tokens come in another random order.
 
@@ -480,7 +484,7 @@ folder.cleanup()
 # %% [markdown]
 # ## ImageNet, and what it takes · 56 min
 #
-# The same command, with other settings, is meant for folders of photographs and several GPUs, as long as the batch can be shared out evenly. **Not run here:** we tested two processes on a CPU. What follows is what the authors' documentation says: 300 epochs with 1024 pictures a step, on eight A100 GPUs, in about two days. The highest learning rate and the weight decay depend on $\alpha$; the paper prints them for $\alpha = 2$ only.
+# The same command, with other settings, is meant for folders of photographs and several GPUs, as long as the batch can be shared out evenly. **Not run here:** we tested two processes on a CPU. What follows is what the authors say: 300 epochs (the paper) with 1024 pictures a step on eight A100 GPUs, in about two days for $\alpha = 2$ (their documentation). The highest learning rate and the weight decay depend on $\alpha$; the paper prints them for $\alpha = 2$ only.
 #
 # > **Predict.** Do wider models get a higher or a lower learning rate than narrow ones? And the weight decay?
 
@@ -646,7 +650,7 @@ checks.train_only_the_head(train_only_the_head)
 # ## What you now know
 #
 # 1. You can *write* the loop: batch, loss, gradient, step; and its first loss is about the logarithm of the number of classes.
-# 2. You *switched* parts of the recipe on: here the means were higher with a falling rate or an average, and lower with distorted and mixed pictures; and what the falling rate mended was the norms' statistics.
+# 2. You *switched* parts of the recipe on: here the means were higher with a falling rate or an average, and lower with distorted and mixed pictures; and a good part of those differences lay in the norms' statistics.
 # 3. You *compared* with seeds and a control: Linformer ahead here, and separable attention, with four seeds, not to be told from none.
 # 4. You *interrupted* a run with a signal that nothing can catch, and got every bit of its weights.
 # 5. You *shared* a run out over two processes: gradients averaged, norms over all pictures, chance tied to the step; the same but for rounding, which grows.

@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 # Two processes share the work; a notebook is one piece of it.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2
-NBVAL := $(PYTEST) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=120
+NBVAL := $(PYTEST) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=600
 # JupyterLab refuses to run as root, which is the usual user inside a container.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 

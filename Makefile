@@ -1,49 +1,62 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
-# Two processes share the work; a notebook is one piece of it.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2
-NBVAL := $(PYTEST) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=600
+# One thread for each kernel and test: with more, a busy core makes timings noise, and some cells thirty times as long.
+export OMP_NUM_THREADS := 1
+# Two processes share the work; a notebook, or a file of tests, is one piece of it.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
 # JupyterLab refuses to run as root, which is the usual user inside a container.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+# A reader sees README, the library and the notebooks, and not what they are made from.
+HIDDEN := __pycache__ *.egg-info source build.py exercises constraints.txt torch-cpu.txt conftest.py
+# For example: make lab LAB_OPTIONS="--port 8890 --no-browser"
+LAB_OPTIONS ?=
 
-.PHONY: lab test false-alarms notebooks timings digits bench clean
+.PHONY: lab test test-all test-long notebooks timings digits bench clean
 
-lab: .venv/course-is-installed    ## open the course in JupyterLab
-	$(BIN)/jupyter lab $(AS_ROOT) notebooks/00_start_here.ipynb
+lab: .venv/course-is-installed    ## open your own copy of the course in JupyterLab
+	@$(BIN)/python -m mvit2_lib.course.setup
+	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/my_notebooks/00_start_here.ipynb \
+	  $(foreach name,$(HIDDEN),'--ContentsManager.hide_globs=$(name)') $(LAB_OPTIONS)
 
-test: .venv/tests-are-installed    ## check everything: style, library, notebooks
+test: .venv/tests-are-installed    ## check everything: style, layers, library, notebooks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(PYTEST)
-	$(NBVAL) notebooks
+	$(BIN)/lint-imports --no-cache
+	$(PYTEST) $(NBVAL) --ignore=notebooks/exercises tests notebooks
 
-false-alarms: .venv/tests-are-installed    ## run the timing notebook three times idle and three times on busy cores
-	$(BIN)/python tests/false_alarms.py
+test-all: test test-long    ## everything
 
-notebooks: .venv/tests-are-installed    ## regenerate and execute the notebooks, and redraw figures/
+test-long: .venv/tests-are-installed    ## the long forms: real kills, time-outs, several processes, student editions, false alarms
+	$(PYTEST) -m slow tests
+	$(PYTEST) $(NBVAL) notebooks/exercises
+	$(BIN)/python tests/false_alarms.py --idle 1 --busy 2
+
+notebooks: .venv/tests-are-installed    ## for authors: regenerate and execute the notebooks, and redraw figures/
 	$(BIN)/python notebooks/build.py
 
 timings: .venv/tests-are-installed    ## measure the timing figure again, on this machine, and redraw it
-	OMP_NUM_THREADS=1 $(BIN)/python -m mvit2_lib.timing figures/quadratic_vs_linear.json
+	$(BIN)/python -m mvit2_lib.course.timing figures/quadratic_vs_linear.json
 	$(BIN)/python notebooks/build.py --figures
 
 digits: .venv/tests-are-installed    ## train the shipped digit model again (about two minutes)
-	$(BIN)/python -m mvit2_lib.training
+	$(BIN)/python -m mvit2_lib.course.digits
 
 bench: .venv/tests-are-installed    ## compare speed and memory with timm
-	OMP_NUM_THREADS=1 $(BIN)/python tests/bench/against_timm.py
+	$(BIN)/python tests/bench/against_timm.py
 
-clean:    ## remove the environment and all caches
+clean:    ## remove the environment and all caches, and nothing of yours
 	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 .venv/course-is-installed: pyproject.toml constraints.txt torch-cpu.txt
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "The course needs Python 3.10 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make lab PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --no-deps --requirement torch-cpu.txt
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[course]'
 	touch $@
 
 .venv/tests-are-installed: .venv/course-is-installed
-	$(INSTALL) --editable '.[authors,references]'
+	$(INSTALL) --editable '.[course,deploy,references,authors]'
 	touch $@

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 
 import pytest
 
@@ -19,13 +20,33 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Declare the marker of those tests."""
+    """Declare the markers."""
     config.addinivalue_line("markers", "online: downloads published weights or pictures; runs only with --online")
+    config.addinivalue_line("markers", "slow: the long form of a test; runs with `make test-long`")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Skip what needs the network unless it was asked for: a test that did not run must not count as passed."""
+    """Let long notebooks come first, so that two processes end together; skip what needs the network."""
+    items.sort(key=lambda item: item.path.name if item.path.suffix == ".ipynb" else "", reverse=True)
     if not config.getoption("--online"):
         for item in items:
             if item.get_closest_marker("online"):
                 item.add_marker(pytest.mark.skip(reason="needs the network: pytest --online tests/test_online.py"))
+
+
+def pytest_collectstart(collector):
+    """Let nbval ignore stderr, where other libraries warn, for instance of a cache that they cannot write."""
+    if type(collector).__name__ == "IPyNbFile":
+        collector.skip_compare += ("stderr",)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how long each file took."""
+    seconds = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration"):
+                seconds[report.nodeid.partition("::")[0]] += report.duration
+    terminalreporter.section("seconds for each file")
+    for name, duration in seconds.most_common():
+        terminalreporter.write_line(f"{duration:7.1f}  {name}")

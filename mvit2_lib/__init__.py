@@ -1,8 +1,10 @@
 """MobileViTv2 from scratch: the library behind the course on separable self-attention.
 
-Every name here is built in front of the reader in one of the notebooks; its docstring says in which.
+The subject is five files: `attention`, `patches`, `blocks`, `model` and `cost`. Around it, `deploy` makes the same
+numbers faster, `data` reads pictures, `weights` loads what others have trained, and `training` trains and evaluates.
 """
 
+from ._guard import FileError, RetryError
 from .attention import (
     FusedMultiHeadSelfAttention,
     LinformerSelfAttention,
@@ -10,40 +12,37 @@ from .attention import (
     SeparableSelfAttention,
 )
 from .blocks import InvertedResidual, MobileViTv2Block
-from .checkpoints import load_checkpoint, load_model, load_pretrained, preprocessing, save_checkpoint
 from .cost import count_macs, count_parameters
-from .data import DataError, PictureFolder, Pictures, load_digits
-from .evaluation import accuracy, evaluate
-from .files import SaveError
-from .hub import DownloadError, OfflineError
-from .images import ImageError, imagenet_classes, open_image, preprocess, sample_picture
-from .layouts import CheckpointError
+from .data.datasets import PictureFolder, Pictures
+from .data.reading import open_image
+from .data.samples import imagenet_classes, load_digits, sample_picture
+from .data.transforms import Preparation, preprocess
+from .deploy import optimize_for_inference
 from .model import MobileViTv2
 from .patches import fold, unfold
-from .recipe import Recipe, RecipeError
-from .training import TrainingError, train
+from .training.evaluation import accuracy, evaluate
+from .training.loop import train
+from .training.recipe import Recipe
+from .weights.checkpoints import load_checkpoint, load_model, save_checkpoint
+from .weights.pretrained import Pretrained, load_pretrained
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
-    "CheckpointError",
-    "DataError",
-    "DownloadError",
+    "FileError",
     "FusedMultiHeadSelfAttention",
-    "ImageError",
     "InvertedResidual",
     "LinformerSelfAttention",
     "MobileViTv2",
     "MobileViTv2Block",
     "MultiHeadSelfAttention",
-    "OfflineError",
     "PictureFolder",
     "Pictures",
+    "Preparation",
+    "Pretrained",
     "Recipe",
-    "RecipeError",
-    "SaveError",
+    "RetryError",
     "SeparableSelfAttention",
-    "TrainingError",
     "accuracy",
     "count_macs",
     "count_parameters",
@@ -55,8 +54,8 @@ __all__ = [
     "load_model",
     "load_pretrained",
     "open_image",
+    "optimize_for_inference",
     "preprocess",
-    "preprocessing",
     "sample_picture",
     "save_checkpoint",
     "train",

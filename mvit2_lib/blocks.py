@@ -1,7 +1,5 @@
 """The building blocks of MobileViTv2: convolutions look nearby, the transformer layers look everywhere."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,29 +17,10 @@ PATCH_SIZE = 2
 
 
 class ConvNormAct(nn.Module):
-    r"""Convolution, batch norm and (unless `activation=False`) SiLU. `[B, C, H, W]` to `[B, C', H/s, W/s]`.
+    """Convolution, batch norm and (unless `activation=False`) SiLU: `[B, C, H, W]` to `[B, C', H/s, W/s]`.
 
-    In evaluation the statistics of a batch norm are constants, so convolution and norm are one convolution:
-    :math:`\gamma (w * x - \mu) / \sigma + \beta = (\gamma w / \sigma) * x + (\beta - \gamma \mu / \sigma)`.
-    The module runs that one: the same numbers, with one pass over the map less. `conv` and `norm` are then not called
-    themselves, and hooks on them see nothing in evaluation.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Channels `C` before and `C'` after.
-    kernel_size : int
-        Side of the kernel in pixels; the map is padded so that stride 1 keeps its size.
-    stride : int
-        Step `s` of the kernel in pixels.
-    groups : int
-        Number of channel groups that are convolved separately; `in_channels` makes it depthwise.
-    activation : bool
-        Whether SiLU (called Swish in the paper) follows.
-
-    Notes
-    -----
-    Built in notebook 04.
+    The map is padded so that stride 1 keeps its size; `groups=in_channels` makes the convolution depthwise. SiLU is
+    the paper's Swish. Built in notebook 04.
     """
 
     def __init__(
@@ -57,45 +36,22 @@ class ConvNormAct(nn.Module):
         padding = kernel_size // 2
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(out_channels)
-        self.activation = nn.SiLU(inplace=True) if activation else nn.Identity()
-
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Return weight and bias of the one convolution that equals convolution and norm in evaluation."""
-        norm, dtype = self.norm, self.conv.weight.dtype
-        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-        weight, bias = self.conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
-        return weight.to(dtype), bias.to(dtype)  # a norm may be kept in higher precision than its convolution
+        self.has_activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
-        conv = self.conv
-        if self.norm.training or conv.bias is not None:
-            return self.activation(self.norm(conv(x)))  # [B, C', H/s, W/s]
-        x = F.conv2d(x, *self.folded(), conv.stride, conv.padding, groups=conv.groups)  # [B, C', H/s, W/s]
-        return self.activation(x)
+        x = self.norm(self.conv(x))  # [B, C', H/s, W/s]
+        if self.has_activation:
+            # In evaluation SiLU overwrites its input, since new memory costs time; not where a hook may look again.
+            hooks = self.norm._forward_hooks or self.norm._backward_hooks or self.norm._backward_pre_hooks
+            x = F.silu(x, inplace=not self.training and not hooks)  # [B, C', H/s, W/s]
+        return x
 
 
 class InvertedResidual(nn.Module):
     """MobileNetV2's block: widen with 1×1, look nearby with a depthwise 3×3, narrow with 1×1.
 
-    The input is added to the output where both have the same shape (Fig. 3 of arXiv 1801.04381; "MV2" in
-    Table 5 of arXiv 2206.02680).
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Channels `C` before and `C'` after.
-    stride : int
-        1 keeps the size of the map, 2 halves it (rounding up).
-    expansion : int
-        How many times wider the depthwise convolution is than the input.
-
-    Shape
-    -----
-    `[B, C, H, W]` to `[B, C', H/stride, W/stride]`.
-
-    Notes
-    -----
-    Built in notebook 04.
+    `[B, C, H, W]` to `[B, C', H/s, W/s]`, rounded up. The input is added to the output where both have the same shape
+    (Fig. 3 of arXiv 1801.04381; "MV2" in Table 5 of arXiv 2206.02680). Built in notebook 04.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1, expansion: int = 2):
@@ -112,27 +68,11 @@ class InvertedResidual(nn.Module):
 
 
 class GroupNorm1(nn.Module):
-    r"""Group norm with one group, for tokens: one mean and one variance per sample.
+    """Group norm with one group, for tokens `[B, P, N, d]`: one mean and one variance per sample.
 
-    :math:`y = (x - \mu) / \sqrt{\sigma^2 + \epsilon} * \gamma + \beta`, with :math:`\mu, \sigma^2` taken over all
-    pixel positions, patches and channels of a sample together, and one :math:`\gamma, \beta` per channel.
-    It is `nn.GroupNorm(1, d)` for tokens whose width is the last axis. It is not a layer norm of each token:
-    every token's output depends on the whole map.
-
-    Parameters
-    ----------
-    dim : int
-        Width `d` of a token.
-    eps : float
-        The :math:`\epsilon` that keeps the division finite.
-
-    Shape
-    -----
-    `x` `[B, P, N, d]` to `[B, P, N, d]`.
-
-    Notes
-    -----
-    Built in notebook 04.
+    `y = (x − μ) / √(σ² + ε) * γ + β` with `μ, σ²` over all pixel positions, patches and channels of a sample together,
+    and one `γ, β` per channel. It is `nn.GroupNorm(1, d)` with the width as last axis, and not a layer norm of each
+    token: every token's output depends on the whole map. Built in notebook 04.
     """
 
     def __init__(self, dim: int, eps: float = 1e-5):
@@ -142,27 +82,15 @@ class GroupNorm1(nn.Module):
         self.bias = nn.Parameter(torch.zeros(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            # The same numbers in one step, so that one map less is kept for the way back.
-            weight, bias = self.weight.expand(x.shape[1:]), self.bias.expand(x.shape[1:])
-            return F.layer_norm(x, x.shape[1:], weight, bias, self.eps)  # [B, P, N, d]
-        normalised = F.layer_norm(x, x.shape[1:], eps=self.eps)  # [B, P, N, d]
-        return torch.addcmul(self.bias, normalised, self.weight)  # [B, P, N, d]
+        x = x.permute(0, 3, 1, 2)  # [B, d, P, N]
+        x = F.group_norm(x, 1, self.weight, self.bias, self.eps)  # [B, d, P, N]
+        return x.permute(0, 2, 3, 1)  # [B, P, N, d]
 
 
 class FeedForward(nn.Sequential):
-    """Two linear layers with SiLU between, for every token by itself. `[..., d]` to `[..., d]`.
+    """Two linear layers with SiLU between, for every token by itself: `[..., d]` to `[..., d]`.
 
-    Parameters
-    ----------
-    dim : int
-        Width `d` of a token.
-    expansion : int
-        How many times wider the middle is.
-
-    Notes
-    -----
-    Costs `2·expansion·d²` multiply–accumulates per token. Built in notebook 04.
+    `2·expansion·d²` multiply–accumulates a token. Built in notebook 04.
     """
 
     def __init__(self, dim: int, expansion: int = 2):
@@ -175,20 +103,7 @@ class FeedForward(nn.Sequential):
 class TransformerLayer(nn.Module):
     """Attention, then a feed-forward network; each after a norm and with its input added back.
 
-    Parameters
-    ----------
-    dim : int
-        Width `d` of a token.
-    attention : nn.Module
-        Any module that takes tokens `[B, P, N, d]` to tokens and mixes them along `N`; see `make_attention`.
-
-    Shape
-    -----
-    `x` `[B, P, N, d]` to `[B, P, N, d]`. Attention runs over the `N` patches, once per pixel position.
-
-    Notes
-    -----
-    Built in notebook 04.
+    `attention` is any module that mixes tokens `[B, P, N, d]` along `N`, once per pixel position. Built in notebook 04.
     """
 
     def __init__(self, dim: int, attention: nn.Module):
@@ -204,32 +119,12 @@ class TransformerLayer(nn.Module):
 
 
 class MobileViTv2Block(nn.Module):
-    """A depthwise 3×3 convolution looks nearby, transformer layers look everywhere.
+    """A depthwise 3×3 convolution looks nearby, transformer layers look everywhere: `[B, C, H, W]` to the same.
 
-    Depthwise 3×3 → 1×1 (`C` to `d`) → `unfold` → transformer layers → norm → `fold` → 1×1 (`d` to `C`); Section 3.3
-    and Fig. 6 of arXiv 2206.02680. MobileViT v1's skip connection and fusion convolution are gone.
-
-    Parameters
-    ----------
-    channels : int
-        Channels `C` of the feature map.
-    dim : int
-        Width `d` of a token.
-    num_layers : int
-        Number of transformer layers (`B` in Table 5 of the paper).
-    attention : {"separable", "multi_head", "fused_multi_head", "linformer"}
-        Which attention the layers use; see `make_attention`.
-    num_tokens : int or None
-        Number of patches `N`. Only Linformer needs it.
-
-    Shape
-    -----
-    `[B, C, H, W]` to `[B, C, H, W]`. An odd height or width is first enlarged by one pixel, bilinearly with aligned
-    corners, and stays so: 7×7 becomes 8×8. ml-cvnets and timm do the same; transformers drops the last row and column.
-
-    Notes
-    -----
-    Built in notebook 04.
+    Depthwise 3×3 → 1×1 (`C` to `d`) → `unfold` → `num_layers` transformer layers → norm → `fold` → 1×1 (`d` to `C`);
+    Section 3.3 and Fig. 6 of arXiv 2206.02680. An odd height or width is first enlarged by one pixel, bilinearly with
+    aligned corners, and stays so: 7×7 becomes 8×8. ml-cvnets and timm do the same; transformers drops the last row and
+    column. Only Linformer needs `num_tokens`, the number of patches `N`. Built in notebook 04.
     """
 
     def __init__(
@@ -245,35 +140,19 @@ class MobileViTv2Block(nn.Module):
         self.to_channels = ConvNormAct(dim, channels, activation=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        size = tuple(PATCH_SIZE * math.ceil(side / PATCH_SIZE) for side in x.shape[-2:])
-        if size != x.shape[-2:]:
-            x = F.interpolate(x, size, mode="bilinear", align_corners=True)  # [B, C, H, W]
+        H, W = (side + side % PATCH_SIZE for side in x.shape[-2:])
+        if x.shape[-2:] != (H, W):
+            x = F.interpolate(x, (H, W), mode="bilinear", align_corners=True)  # [B, C, H, W]
         x = self.to_tokens(self.local(x))  # [B, d, H, W]
         tokens = unfold(x, PATCH_SIZE)  # [B, P, N, d]
         tokens = self.norm(self.layers(tokens))  # [B, P, N, d]
-        return self.to_channels(fold(tokens, size, PATCH_SIZE))  # [B, C, H, W]
+        return self.to_channels(fold(tokens, (H, W), PATCH_SIZE))  # [B, C, H, W]
 
 
 def make_attention(name: str, dim: int, num_tokens: int | None = None) -> nn.Module:
-    """Build one of the attentions by name.
+    """Build one of `ATTENTIONS` by name; all but "separable" have four heads, as in MobileViT v1.
 
-    Parameters
-    ----------
-    name : {"separable", "multi_head", "fused_multi_head", "linformer"}
-        All but "separable" get four heads, as in MobileViT v1; "linformer" mixes its tokens down to a quarter.
-    dim : int
-        Width `d` of a token.
-    num_tokens : int or None
-        Number of tokens `k`. Only "linformer" needs it.
-
-    Raises
-    ------
-    ValueError
-        If there is no attention of that name, or if "linformer" is not told the number of tokens.
-
-    Notes
-    -----
-    Built in notebook 04.
+    "linformer" needs the number of tokens, and mixes them down to a quarter.
     """
     if name == "separable":
         return SeparableSelfAttention(dim)

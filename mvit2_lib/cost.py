@@ -43,20 +43,11 @@ def linformer_macs(k: int, d: int, p: int) -> int:
 
 
 def separable_macs(k: int, d: int, form: str = "paper") -> int:
-    """Return the multiply–accumulates of separable self-attention over `k` tokens of width `d`.
+    """Return the multiply–accumulates of separable attention (Eqs. 2 and 3 of arXiv 2206.02680). Built in notebook 02.
 
-    Parameters
-    ----------
-    k, d : int
-        Number of tokens and their width.
-    form : {"paper", "executed"}
-        "paper" counts the linear layers in the paper's order, which projects every token to a key: `3kd² + kd`.
-        "executed" counts what `SeparableSelfAttention` runs, which pools the tokens first: `2kd² + d² + 2kd`.
-        Neither counts the element-wise products with `c_v`.
-
-    Notes
-    -----
-    Eqs. 2 and 3 of arXiv 2206.02680. Built in notebook 02.
+    Form "paper" counts the linear layers in the paper's order, which projects every token to a key: `3kd² + kd`.
+    "executed" counts what `SeparableSelfAttention` runs, which pools the tokens first: `2kd² + d² + 2kd`. Neither
+    counts the element-wise products with `c_v`.
     """
     _check_form(form)
     if form == "paper":
@@ -65,13 +56,11 @@ def separable_macs(k: int, d: int, form: str = "paper") -> int:
 
 
 def multi_head_bytes(k: int, d: int, heads: int) -> int:
-    """Return the most bytes that explicit multi-head attention holds at once: `4(2hk² + 2kd)`.
+    """Return the most bytes that explicit multi-head attention holds at once: `4(2hk² + 2kd)`. Built in notebook 03.
 
-    These are its scores before and after the softmax, and two more tensors of the size of `x`. Like the two counts
-    below it is for one forward pass of this library's module without gradients, in float32, beside `x` and the weights,
-    as long as the scores are the larger part: from `k = d/h` on here, from `p = d/h` on for Linformer.
-
-    Built in notebook 03.
+    Its scores before and after the softmax, and two more tensors of the size of `x`. Like the two counts below it is
+    for one forward pass without gradients, in float32, beside `x` and the weights, as long as the scores are the larger
+    part: from `k = d/h` on here, from `p = d/h` on for Linformer.
     """
     return FLOAT32 * (2 * heads * k**2 + 2 * k * d)
 
@@ -89,27 +78,9 @@ def separable_bytes(k: int, d: int) -> int:
 def layer_costs(module: nn.Module, *input_shape: int, form: str = "paper") -> list[LayerCost]:
     """Return the cost of every convolution, linear layer and attention, in the order in which they run.
 
-    The module runs once on the `meta` device, where tensors have shapes and no values: no arithmetic, any size.
-    A convolution and its batch norm are one row, and so is an attention with its projections. The norms between
-    transformer layers have no row. Activations, norms, biases and other element-wise work have no multiply–accumulates.
-
-    Parameters
-    ----------
-    module : nn.Module
-        A `MobileViTv2`, one of its blocks, or an attention.
-    *input_shape : int
-        Shape of its input, for example `1, 3, 256, 256`. The counts are for the whole batch.
-    form : {"paper", "executed"}
-        How separable attention is counted; see `separable_macs`.
-
-    Returns
-    -------
-    list of LayerCost
-        One row a layer.
-
-    Notes
-    -----
-    Built in notebook 05.
+    For an input such as `1, 3, 256, 256`; the counts are for the whole batch. A convolution and its batch norm are one
+    row, and so is an attention with its projections; the norms between transformer layers have none. Element-wise work
+    has no multiply–accumulates. `form` is that of `separable_macs`. Used in notebook 04.
     """
     _check_form(form)
     rows: list[LayerCost] = []
@@ -122,7 +93,7 @@ def layer_costs(module: nn.Module, *input_shape: int, form: str = "paper") -> li
 
         return hook
 
-    # In float32, whatever the module holds, and without the hooks that somebody else may have put on it.
+    # On the meta device, where tensors have shapes and no values; in float32, and without anybody else's hooks.
     shadow = copy.deepcopy(module).to("meta", torch.float32).eval()
     for layer in shadow.modules():
         layer._forward_hooks.clear()
@@ -140,10 +111,7 @@ def layer_costs(module: nn.Module, *input_shape: int, form: str = "paper") -> li
 
 
 def count_macs(module: nn.Module, *input_shape: int, form: str = "paper") -> int:
-    """Return the multiply–accumulates of one forward pass: the sum over `layer_costs`, with the same parameters.
-
-    Built in notebook 05.
-    """
+    """Return the multiply–accumulates of one forward pass: the sum over `layer_costs`. Used in notebook 05."""
     return sum(row.macs for row in layer_costs(module, *input_shape, form=form))
 
 

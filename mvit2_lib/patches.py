@@ -1,38 +1,18 @@
 """Between a feature map and its pixel-position groups.
 
-A patch is a `p × p` square of pixels. MobileViTv2 does not attend over the pixels of a patch: it collects
-the first pixel of every patch, then the second of every patch, and so on, and attends inside each collection.
+A patch is a `p × p` square of pixels. MobileViTv2 does not attend over the pixels of a patch: it collects the first
+pixel of every patch, then the second of every patch, and so on, and attends inside each collection.
 """
 
 from torch import Tensor
 
 
 def unfold(x: Tensor, patch_size: int = 2) -> Tensor:
-    """Collect the pixels of a feature map by their position inside their patch.
+    """Collect the pixels of a feature map `[B, C, H, W]` by their position inside their patch: `[B, P, N, C]`.
 
-    Parameters
-    ----------
-    x : Tensor
-        Feature map `[B, C, H, W]`.
-    patch_size : int
-        Side `p` of a patch in pixels; must divide `H` and `W`.
-
-    Returns
-    -------
-    Tensor
-        `[B, P, N, C]` with `P = p²` pixel positions and `N = H·W/p²` patches, both counted row by row.
-
-    Raises
-    ------
-    ValueError
-        If `x` is not a feature map, or if `p` does not divide its height and width.
-
-    Notes
-    -----
-    Section 3.3 of arXiv 2206.02680. `fold` is its exact inverse. Built in notebook 04.
+    `P = p²` positions and `N = H·W/p²` patches, both counted row by row; `p` must divide `H` and `W`. Section 3.3 of
+    arXiv 2206.02680. Built in notebook 04.
     """
-    if x.ndim != 4:
-        raise ValueError(f"expected a feature map [B, C, H, W], but x has shape {tuple(x.shape)}")
     B, C, H, W = x.shape
     rows, columns = _grid((H, W), patch_size)
     x = x.permute(0, 2, 3, 1)  # [B, H, W, C]
@@ -42,34 +22,13 @@ def unfold(x: Tensor, patch_size: int = 2) -> Tensor:
 
 
 def fold(tokens: Tensor, size: tuple[int, int], patch_size: int = 2) -> Tensor:
-    """Put every pixel back where `unfold` took it from.
+    """Put every pixel back where `unfold` took it from: `[B, P, N, C]` to a map `[B, C, H, W]` of `size` `(H, W)`.
 
-    Parameters
-    ----------
-    tokens : Tensor
-        `[B, P, N, C]` as `unfold` returns it.
-    size : tuple of int
-        Height and width `(H, W)` of the feature map in pixels.
-    patch_size : int
-        Side `p` of a patch in pixels; must divide `H` and `W`.
-
-    Returns
-    -------
-    Tensor
-        Feature map `[B, C, H, W]`, channels last in memory.
-
-    Raises
-    ------
-    ValueError
-        If the tokens do not fill a map of this size.
-
-    Notes
-    -----
-    Section 3.3 of arXiv 2206.02680. Built in notebook 04.
+    The map lies channels last in memory. Section 3.3 of arXiv 2206.02680. Built in notebook 04.
     """
     H, W = size
     rows, columns = _grid(size, patch_size)
-    if tokens.ndim != 4 or tokens.shape[1:3] != (patch_size**2, rows * columns):
+    if tokens.ndim != 4 or tokens.shape[1] != patch_size**2 or tokens.shape[2] != rows * columns:
         raise ValueError(
             f"a {H}×{W} map in {patch_size}×{patch_size} patches needs tokens "
             f"[B, {patch_size**2}, {rows * columns}, C], but these have shape {tuple(tokens.shape)}"

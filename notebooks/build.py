@@ -2,15 +2,18 @@
 
 `notebooks/source/NN_name.py` (jupytext's percent format) is what people edit. This script turns each into
 `notebooks/NN_name.ipynb`, runs it from top to bottom in a fresh kernel, and stores the outputs. Where a source has
-exercises, it makes the student edition `notebooks/exercises/NN_name.ipynb` besides: nbgrader takes the solutions out of
-the code, and they return folded away beneath it. The result depends on the source alone: a second run changes no byte.
-What a cell tagged `nbval-ignore-output` has measured would be different each time, so it stays as it was until the
-notebook's code changes, or until `--measure` asks for it. Numbers choose notebooks: `python notebooks/build.py 03`.
+exercises, it makes the student edition `notebooks/exercises/NN_name.ipynb` besides: the solutions, between nbgrader's
+markers, are taken out of the code and return folded away beneath it. The result depends on the source alone: a second
+run changes no byte. What a cell tagged `nbval-ignore-output` has measured would be different each time, so it stays as
+it was until the notebook's code changes, or until `--measure` asks for it. A notebook that somebody has written into is
+never overwritten. Numbers choose notebooks: `python notebooks/build.py 03`.
 """
 
 import argparse
+import contextlib
 import copy
 import hashlib
+import io
 import os
 import re
 import textwrap
@@ -22,16 +25,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the stored outputs are those of 
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from nbformat.v4 import new_markdown_cell
-from nbgrader.preprocessors import ClearSolutions
+from nbformat.v4 import new_markdown_cell, new_output
 
-from mvit2_lib import figures
-from mvit2_lib.records import Timings
+from mvit2_lib.course import checks, figures
+from mvit2_lib.course.records import Timings
 
 HERE = Path(__file__).parent
 SOURCES = sorted((HERE / "source").glob("*.py"))
 SOLUTION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
-STUB = "# your code here\nraise NotImplementedError"
+STUB = "    # your code here\n    raise NotImplementedError"
 SHARED = HERE.parent / "figures"
 FIGURES = {
     "attention_pair.png": figures.course_picture,
@@ -59,14 +61,28 @@ def with_stable_ids(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Give each cell an id made of its text, which stays the same as long as the text does."""
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+        digest = digest_of(cell)
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = f"{digest}-{seen[digest]}"
     return notebook
 
 
+def digest_of(cell: nbformat.NotebookNode) -> str:
+    """Return the part of a cell's id that its text decides."""
+    return hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+
+
+def written_into(path: Path) -> bool:
+    """Return whether a stored notebook holds cells that this script has not made: somebody's work."""
+    cells = nbformat.read(path, as_version=4).cells if path.exists() else []
+    return any(cell.get("id", "").partition("-")[0] != digest_of(cell) for cell in cells)
+
+
 def student_edition(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
-    """Return the notebook with stubs for solutions, and each solution folded away below; None without exercises."""
+    """Return the notebook with stubs for solutions, and each solution folded away below; None without exercises.
+
+    No later cell depends on a solution, so all other outputs stay; that of a stub comes from running it alone.
+    """
     student = copy.deepcopy(notebook)
     cells = []
     for cell in student.cells:
@@ -75,13 +91,22 @@ def student_edition(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode | 
         if solution:
             del cell.metadata["jupyter"]
             code = textwrap.dedent(solution.group(1)).rstrip()
+            cell.source = SOLUTION.sub(STUB, cell.source)
+            if cell.outputs:
+                cell.outputs = [new_output("stream", text=printed_by(cell.source))]
             folded = f"<details><summary>Solution</summary>\n\n```python\n{code}\n```\n\n</details>"
             cells.append(new_markdown_cell(folded))
     if len(cells) == len(student.cells):
         return None
     student.cells = cells
-    student, _ = ClearSolutions(enforce_metadata=False, code_stub={"python": STUB}).preprocess(student, {})
     return with_stable_ids(student)
+
+
+def printed_by(stub: str) -> str:
+    """Return what an exercise cell prints as long as nobody has answered it."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(stub, {"checks": checks})
+    return printed.getvalue()
 
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
@@ -119,12 +144,14 @@ def keep_measured(notebook: nbformat.NotebookNode, target: Path) -> None:
                 cell.outputs = old.outputs
 
 
-def write(notebook: nbformat.NotebookNode, target: Path, measure: bool) -> None:
-    """Run a notebook and write it to its file, if that changes anything."""
+def write(notebook: nbformat.NotebookNode, target: Path) -> None:
+    """Write a notebook to its file, if that changes anything and nobody has written into it."""
     target.parent.mkdir(exist_ok=True)
-    execute(notebook, target.parent)
-    if not measure:
-        keep_measured(notebook, target)
+    if written_into(target):
+        raise SystemExit(
+            f"{target.relative_to(HERE.parent)} was left alone: somebody has written into it. Move it to my_notebooks "
+            "to keep it, or throw the changes away with git, and try again"
+        )
     text = nbformat.writes(notebook) + "\n"
     changed = not target.exists() or target.read_text(encoding="utf-8") != text
     if changed:
@@ -144,11 +171,15 @@ def main() -> None:
     for source in () if options.figures else SOURCES:
         if options.numbers and source.stem[:2] not in options.numbers:
             continue
+        target = HERE / f"{source.stem}.ipynb"
         notebook = from_source(source)
-        write(notebook, HERE / f"{source.stem}.ipynb", options.measure)
-        student = student_edition(from_source(source))
+        execute(notebook, HERE)
+        if not options.measure:
+            keep_measured(notebook, target)
+        write(notebook, target)
+        student = student_edition(notebook)
         if student:
-            write(student, HERE / "exercises" / f"{source.stem}.ipynb", options.measure)
+            write(student, HERE / "exercises" / target.name)
 
 
 if __name__ == "__main__":

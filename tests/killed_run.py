@@ -1,6 +1,7 @@
-"""Kills a training run with SIGKILL again and again, lets it go on each time, and compares where it ends.
+"""Kills a training run again and again at any moment, lets it go on each time, and compares where it ends.
 
-Run by `test_training.py` in a process of its own: it forks, so that a run starts in no time.
+The moments are counted in the run's own computing time, so that a busy machine changes nothing. `test_interruptions.py`
+has a few of them each time, and many with `pytest -m slow`; `python tests/killed_run.py` prints what happens.
 """
 
 import itertools
@@ -8,62 +9,51 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch._dynamo  # the first step of an optimizer imports it: here once, not in every child
+from micro import digits, exit_code, forked, small_mobilevitv2, trained
 
 import mvit2_lib as mv
+from mvit2_lib.training.state import State
 
-torch.set_num_threads(1)
-TRIES, STEPS = 10, 12
+STEPS = 12
+FILES = STEPS + 6  # a state after every step and every epoch, the best weights up to twice, the last, the history
 RECIPE = mv.Recipe(epochs=2, batch_size=16, mixup=0.2, cutmix=1.0, average=0.9, warmup_steps=4)
-IMAGES, LABELS = (tensor[:96] for tensor in mv.load_digits("train"))
-VALIDATION = mv.Pictures(*(tensor[:30] for tensor in mv.load_digits("test")))
+RESULTS = ("last.safetensors", "best.safetensors", "history.json")
 
 
-def run(folder: Path) -> None:
+def run(folder: Path, prepare: Callable[[], None] = lambda: None) -> None:
     """Train from the beginning, or go on, and save the state after every step."""
-    torch.manual_seed(0)
-    model = mv.MobileViTv2(0.25, num_classes=10, in_channels=1)
-    mv.train(model, mv.Pictures(IMAGES, LABELS), RECIPE, VALIDATION, folder, save_every=1, progress=False)
+    torch.set_num_threads(1)
+    prepare()
+    trained(RECIPE, STEPS // 2 * 16, digits("test", 30), folder, model=small_mobilevitv2, save_every=1)
 
 
-def forked(folder: Path, prepare: Callable[[], None] = lambda: None) -> int:
-    """Begin the run in a child process, after some preparation there, and return its number."""
-    child = os.fork()
-    if child == 0:
-        try:
-            prepare()
-            run(folder)
-        except BaseException as error:  # whatever happens, the child must not go on as its parent
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    return child
+def whole_run(folder: Path) -> tuple[list[bytes], float]:
+    """Return the files of a run that nobody kills, and the computing time of a step."""
+    begin = os.times()
+    assert exit_code(forked(run, folder)) == 0
+    end = os.times()
+    seconds = end.children_user + end.children_system - begin.children_user - begin.children_system
+    return [(folder / name).read_bytes() for name in RESULTS], seconds / STEPS
 
 
-def ended_well(child: int) -> bool:
-    """Wait for a child process and return whether it ended by itself and without an error."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+def die_later(step: int, seconds: float) -> None:
+    """Let this process be killed after so many seconds of its own computing time since it saved a step."""
+    save = State.save
 
+    def saving(self) -> None:
+        save(self)
+        if self.step == step:
+            # The signal of this clock is one that nobody handles here: it ends the process at once, like SIGKILL.
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_PROF, seconds)
 
-def saved_step(folder: Path) -> int:
-    """Return the last step that a run has saved."""
-    state = folder / "state.pt"
-    return torch.load(state, weights_only=True)["step"] if state.exists() else 0
-
-
-def kill(child: int, folder: Path, step: int, later: float) -> None:
-    """Kill a run so many seconds after it has saved a step, whatever it is doing then."""
-    running = os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT
-    while saved_step(folder) < step and os.waitid(*running) is None:
-        time.sleep(0.002)
-    time.sleep(later)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    State.save = saving
 
 
 def die_while_saving(number: int) -> None:
@@ -79,27 +69,37 @@ def die_while_saving(number: int) -> None:
     os.fsync = fsync
 
 
-def main(place: Path) -> None:
-    """Print one line for each try: at which step the run was killed, and whether it ended the same."""
-    begin = time.perf_counter()
-    assert ended_well(forked(place / "whole"))
-    duration = time.perf_counter() - begin
-    files = ("last.safetensors", "best.safetensors")
-    expected = [(place / "whole" / name).read_bytes() for name in files]
-    moments = random.Random(time.time_ns())  # other moments each time: any of them must do
-    steps, file = moments.sample(range(STEPS), TRIES), moments.randint(2, STEPS)
-    for number in range(TRIES + 1):
+def saved_step(folder: Path) -> int:
+    """Return the last step that a run has saved."""
+    state = folder / "state.pt"
+    return torch.load(state, weights_only=True)["step"] if state.exists() else 0
+
+
+def ends_the_same(folder: Path, expected: list[bytes]) -> bool:
+    """Let a run go on, and compare what it leaves."""
+    ended_well = exit_code(forked(run, folder)) == 0
+    left = [path for path in folder.glob(".*") if path.name != ".mvit2.lock"]
+    return ended_well and not left and [(folder / name).read_bytes() for name in RESULTS] == expected
+
+
+def main(place: Path, tries: int) -> None:
+    """Print one line for each try: when the run was killed, and whether it ended the same."""
+    expected, second = whole_run(place / "whole")
+    seed = time.time_ns()  # other moments each time: any of them must do
+    print("seed", seed)
+    moments = random.Random(seed)
+    for number in range(tries):
         folder = place / str(number)
-        if number == TRIES:
-            child = forked(folder, lambda: die_while_saving(file))
-            print("killed while saving:", not ended_well(child) and any(folder.glob(".*.partial")))
+        if number % 2:
+            how = die_while_saving, moments.randint(1, STEPS)
         else:
-            kill(forked(folder), folder, steps[number], moments.uniform(0, duration / STEPS))
+            how = die_later, moments.randrange(1, STEPS), moments.uniform(0.05, 0.9) * second
+        code = exit_code(forked(run, folder, lambda how=how: how[0](*how[1:])))
         step = saved_step(folder)
-        same = ended_well(forked(folder)) and [(folder / name).read_bytes() for name in files] == expected
-        left = [path.name for path in folder.glob(".*.partial")]
-        print(f"killed after step {step}: {'the same' if same else 'ANOTHER RESULT'}", left or "", flush=True)
+        result = "the same" if ends_the_same(folder, expected) else "ANOTHER RESULT"
+        print(f"{how[0].__name__} {how[1:]}: ended with {code} after step {step}, then {result}", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with tempfile.TemporaryDirectory() as place:
+        main(Path(place), int(sys.argv[1]) if len(sys.argv) > 1 else 10)

@@ -1,5 +1,6 @@
 """The attentions equal their references and their definitions, in values and gradients."""
 
+import numpy as np
 import pytest
 import torch
 from references import LinearSelfAttention, randomise
@@ -8,7 +9,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import mvit2_lib as mv
-from mvit2_lib import timing
+from mvit2_lib.course import timing
 
 B, P, K, D, H = 2, 3, 7, 12, 4
 
@@ -123,6 +124,7 @@ def test_linformer_attends_to_mixed_tokens():
     scores = torch.einsum("bkhe,bphe->bhkp", queries, keys) / (D // H) ** 0.5
     mixed = torch.einsum("bhkp,bphe->bkhe", scores.softmax(-1), values).reshape(B, K, D)
     assert_close(module(x), module.W_O(mixed))
+    assert not torch.equal(module.E.weight, module.F.weight)  # keys and values are mixed each in its own way
 
 
 def test_separable_equals_the_paper_form_in_values_and_gradients():
@@ -184,6 +186,29 @@ def test_dropout_acts_in_training_and_not_in_evaluation(module):
     assert torch.equal(module.eval()(x), module(x))
 
 
+@pytest.mark.parametrize("kind", ["multi_head", "fused_multi_head", "linformer"])
+def test_dropout_drops_that_share_of_the_attention_map_and_scales_the_rest(kind):
+    k, share = 64, 0.25
+    module = {
+        "multi_head": lambda: mv.MultiHeadSelfAttention(k, 1, share),
+        "fused_multi_head": lambda: mv.FusedMultiHeadSelfAttention(k, 1, share),
+        "linformer": lambda: mv.LinformerSelfAttention(k, 1, k, k, share),
+    }[kind]()
+    x = torch.eye(k)
+    with torch.no_grad():
+        # Every value is a unit vector and nothing is added, so that the output is the map itself.
+        for name, parameter in module.named_parameters():
+            if name.startswith(("W_V", "W_O", "E", "F")):
+                parameter.copy_(torch.eye(k) if parameter.ndim == 2 else torch.zeros(k))
+        attention_map, dropped = module.attention_map(x)[0], module(x)
+    assert_close(attention_map.sum(dim=-1), torch.ones(k))
+    assert (dropped == 0).float().mean().item() == pytest.approx(share, abs=0.04)
+    kept = dropped != 0
+    assert kept.any(dim=0).all()  # entries are dropped, not whole tokens
+    assert kept.any(dim=1).all()
+    assert_close(dropped[kept], attention_map[kept] / (1 - share))
+
+
 @pytest.mark.parametrize("module", [multi_head(), separable()], ids=["multi_head", "separable"])
 def test_permuting_the_tokens_permutes_the_output(module):
     x, order = tokens(B, K, D), torch.randperm(K)
@@ -194,12 +219,13 @@ def test_permuting_the_tokens_permutes_the_output(module):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: mv.MultiHeadSelfAttention(10, 4), "dim=10 cannot be cut into num_heads=4"),
+        (lambda: mv.MultiHeadSelfAttention(10, 4), "dim=10 cannot be cut into num_heads=4 .*divisor of 10"),
         (lambda: mv.LinformerSelfAttention(10, 4, 9, 3), "dim=10 cannot be cut into num_heads=4"),
-        (lambda: mv.MultiHeadSelfAttention(12, 0), "num_heads must be a positive whole number, not 0"),
-        (lambda: mv.SeparableSelfAttention(-3), "dim must be a positive whole number, not -3"),
-        (lambda: mv.SeparableSelfAttention(8.0), "dim must be a positive whole number, not 8.0"),
-        (lambda: mv.LinformerSelfAttention(12, 4, 9, 0), "projected_tokens must be a positive whole number"),
+        (lambda: mv.MultiHeadSelfAttention(12, 0), "num_heads must be a whole number from 1 up, not 0"),
+        (lambda: mv.SeparableSelfAttention(-3), "dim must be a whole number from 1 up, not -3"),
+        (lambda: mv.SeparableSelfAttention(8.0), "dim must be a whole number from 1 up, not 8.0"),
+        (lambda: mv.LinformerSelfAttention(12, 4, 0, 3), "num_tokens must be a whole number from 1 up, not 0"),
+        (lambda: mv.LinformerSelfAttention(12, 4, 9, 0), "projected_tokens must be a whole number from 1 up"),
         (lambda: mv.LinformerSelfAttention(12, 4, 9, 3)(torch.zeros(2, 8, 12)), "built for 9 tokens, but x has 8"),
     ],
 )
@@ -208,14 +234,17 @@ def test_wrong_sizes_are_refused_at_the_door(make, message):
         make()
 
 
-@pytest.mark.parametrize(
-    "module",
-    [mv.MultiHeadSelfAttention(12, 4), mv.SeparableSelfAttention(12), mv.LinformerSelfAttention(12, 4, 7, 3)],
-    ids=["multi_head", "separable", "linformer"],
-)
-@pytest.mark.parametrize("shape", [(12,), (2, 7, 11), (2, 0, 12)])
-def test_tokens_of_a_wrong_shape_are_refused(module, shape):
-    with pytest.raises(ValueError, match=r"expected tokens of shape \[..., k, 12\]"):
-        module(torch.zeros(shape))
-    with pytest.raises(TypeError, match="floating-point tokens"):
-        module(torch.zeros(2, 7, 12, dtype=torch.int64))
+def test_sizes_that_numpy_counted_are_whole_numbers():
+    x = torch.randn(2, 7, 12)
+    for layer in (mv.SeparableSelfAttention(np.int64(12)), mv.MultiHeadSelfAttention(np.int32(12), np.int64(4))):
+        assert layer(x).shape == x.shape
+    with pytest.raises(ValueError, match="not True"):
+        mv.SeparableSelfAttention(True)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 12), (2, 9, 12)])
+def test_linformer_refuses_another_number_of_tokens_by_its_number(shape):
+    with pytest.raises(
+        ValueError, match=f"built for 7 tokens, but x has {shape[1]} .*build it with num_tokens={shape[1]}"
+    ):
+        mv.LinformerSelfAttention(12, 4, 7, 3)(torch.zeros(shape))

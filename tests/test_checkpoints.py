@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 import mvit2_lib as mv
-from mvit2_lib.layouts import checkpoint_layout, convert_state_dict
-from mvit2_lib.published import published
+from mvit2_lib.course.published import published
+from mvit2_lib.weights import pretrained
+from mvit2_lib.weights.layouts import checkpoint_layout, convert_state_dict
 
 CVNETS_SHAPES = {
     row["name"]: [int(size) for size in row["shape"].strip("()").split("×") if size]
@@ -45,8 +46,10 @@ def tiny():
 
 
 def assert_same_weights(model, other):
-    for name, tensor in model.state_dict().items():
-        assert_close(tensor, other.state_dict()[name], rtol=0, atol=0)
+    ours, theirs = model.state_dict(), other.state_dict()
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        assert torch.equal(tensor, theirs[name]), name
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -123,7 +126,7 @@ def test_an_interrupted_save_leaves_the_old_file_untouched(tiny, tmp_path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", disk_full)
-    with pytest.raises(mv.SaveError, match="could not write .*No space left on device.*is untouched"):
+    with pytest.raises(mv.RetryError, match="could not write .*No space left on device.*is untouched"):
         mv.save_checkpoint(tiny, path)
     assert path.read_bytes() == b"the good old file"
     assert list(tmp_path.iterdir()) == [path]
@@ -169,11 +172,15 @@ BAD_STATE_DICTS = {
     ),
     "sparse": (
         lambda good: good | {"classifier.weight": good["classifier.weight"].to_sparse()},
-        "classifier.weight is sparse, quantised or without values",
+        "classifier.weight is sparse, quantised, expanded or without values",
     ),
     "without values": (
         lambda good: good | {"classifier.weight": good["classifier.weight"].to("meta")},
-        "classifier.weight is sparse, quantised or without values",
+        "classifier.weight is sparse, quantised, expanded or without values",
+    ),
+    "one number repeated": (
+        lambda good: good | {"classifier.weight": torch.zeros(1).expand(10**12)},
+        "classifier.weight is sparse, quantised, expanded or without values",
     ),
     "not a number": (
         lambda good: good | {"classifier.bias": torch.tensor([0.0, float("nan"), 0.0])},
@@ -194,32 +201,32 @@ def test_checkpoints_that_do_not_fit_are_refused_and_change_nothing(case, tiny):
     make, message = BAD_STATE_DICTS[case]
     before = {name: tensor.clone() for name, tensor in tiny.state_dict().items()}
     shifted = {name: tensor + 1 for name, tensor in before.items()}
-    with pytest.raises(mv.CheckpointError, match=message):
+    with pytest.raises(mv.FileError, match=message):
         mv.load_checkpoint(tiny, make(shifted))
     for name, tensor in tiny.state_dict().items():
         assert torch.equal(tensor, before[name])
 
 
 def test_two_tensors_for_one_place_are_refused():
-    with pytest.raises(mv.CheckpointError, match="two tensors of the checkpoint are classifier.weight"):
+    with pytest.raises(mv.FileError, match="two tensors of the checkpoint are classifier.weight"):
         convert_state_dict(LAYOUTS["timm"]() | {"classifier.weight": torch.zeros(1000, 256)})
 
 
 @pytest.mark.parametrize("shape", [(), (0, 3), (128, 64, 1, 1)])
 def test_fused_projections_of_an_impossible_shape_are_refused(shape):
     name = "stages.2.1.transformer.0.attn.qkv_proj.weight"
-    with pytest.raises(mv.CheckpointError, match=r"but 1 \+ 2d rows are expected"):
+    with pytest.raises(mv.FileError, match=r"but 1 \+ 2d rows are expected"):
         convert_state_dict(LAYOUTS["timm"]() | {name: torch.zeros(shape)})
 
 
 def test_only_one_by_one_convolutions_become_linear_layers():
     name = "stages.2.1.transformer.0.mlp.fc1.weight"
-    with pytest.raises(mv.CheckpointError, match=r"ffn.expand.weight has shape \(128, 16, 2, 2\) in the checkpoint"):
+    with pytest.raises(mv.FileError, match=r"ffn.expand.weight has shape \(128, 16, 2, 2\) in the checkpoint"):
         mv.load_checkpoint(mv.MobileViTv2(0.5), LAYOUTS["timm"]() | {name: torch.zeros(128, 16, 2, 2)})
 
 
 def test_a_model_without_memory_is_refused():
-    with pytest.raises(mv.CheckpointError, match="the model is on the meta device"):
+    with pytest.raises(mv.FileError, match="the model is on the meta device"):
         mv.load_checkpoint(mv.MobileViTv2(0.5).to("meta"), own_state_dict())
 
 
@@ -251,7 +258,7 @@ def test_damaged_pickles_are_checkpoint_errors_and_nothing_else(tiny, tmp_path):
         path.write_bytes(damaged)
         try:
             mv.load_checkpoint(mv.MobileViTv2(**TINY), path)
-        except mv.CheckpointError:
+        except mv.FileError:
             continue
 
 
@@ -272,7 +279,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_not_run(how, tmp_path):
         torch.save({"stem.conv.weight": Payload(trace)}, path)
     else:
         path.write_bytes(pickle.dumps(Payload(trace), protocol=2))
-    with pytest.raises(mv.CheckpointError, match=r"weights.pt was refused: .* loading those could run any code"):
+    with pytest.raises(mv.FileError, match=r"weights.pt was refused: .* loading those could run any code"):
         mv.load_checkpoint(mv.MobileViTv2(**TINY), path)
     assert not trace.exists()
 
@@ -287,23 +294,51 @@ def test_a_truncated_file_is_refused(suffix, share, tiny, tmp_path):
         mv.save_checkpoint(tiny, path)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(mv.CheckpointError, match=rf"weights{suffix} (is damaged|was refused)"):
+    with pytest.raises(mv.FileError, match=rf"weights{suffix} (is damaged|was refused)"):
         mv.load_checkpoint(mv.MobileViTv2(**TINY), path)
 
 
-def test_files_that_are_no_checkpoints_are_refused(tmp_path):
+TEXTS = {
+    "text": b"weights",
+    "one letter": b"{",
+    "empty": b"",
+    "json": b'{"weights": [1, 2, 3]}',
+    "a header of another format": b"\x08\0\0\0\0\0\0\0{notjson",
+    "a header that is too long": b"\xff\xff\xff\xff\xff\xff\xff\x7f{}",
+}
+
+
+@pytest.mark.parametrize("name", ["weights.txt", "weights.pth", "weights.safetensors", "weights"])
+@pytest.mark.parametrize("content", TEXTS)
+def test_files_that_are_no_weights_are_refused_in_one_line(content, name, tmp_path):
+    (tmp_path / name).write_bytes(TEXTS[content])
+    with pytest.raises(mv.FileError, match=rf"^{name} (is damaged|was refused)") as refused:
+        mv.load_checkpoint(mv.MobileViTv2(**TINY), tmp_path / name)
+    assert "\n" not in str(refused.value).strip()
+
+
+def test_what_is_no_file_of_a_state_dict_is_refused_by_name(tmp_path):
     model = mv.MobileViTv2(**TINY)
-    with pytest.raises(FileNotFoundError, match="no checkpoint file at .*nowhere.pt"):
-        mv.load_checkpoint(model, tmp_path / "nowhere.pt")
-    (tmp_path / "weights.txt").write_text("weights")
-    with pytest.raises(mv.CheckpointError, match="expected a .safetensors, .pt, .pth or .bin file"):
-        mv.load_checkpoint(model, tmp_path / "weights.txt")
+    for path in (tmp_path / "nowhere.pt", tmp_path / "nowhere"):
+        for load in (mv.load_model, lambda path: mv.load_checkpoint(model, path)):
+            with pytest.raises(FileNotFoundError, match=f"no checkpoint file at {path}"):
+                load(path)
+    (tmp_path / "folder.safetensors").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder.safetensors")
+    for path in (tmp_path / "folder.safetensors", tmp_path / "link"):
+        for load in (mv.load_pretrained, mv.load_model, lambda path: mv.load_checkpoint(model, path)):
+            with pytest.raises(mv.FileError, match=f"{path} is a folder: name the file of weights in it"):
+                load(path)
     torch.save(torch.zeros(3), tmp_path / "tensor.pt")
-    with pytest.raises(mv.CheckpointError, match="tensor.pt holds a Tensor, not a state dict"):
+    with pytest.raises(mv.FileError, match="tensor.pt holds a Tensor, not a state dict"):
         mv.load_checkpoint(model, str(tmp_path / "tensor.pt"))
+    torch.save(model, tmp_path / "whole.pt")
+    with pytest.raises(mv.FileError, match="whole.pt holds a Python object, not a state dict"):
+        mv.load_model(tmp_path / "whole.pt")
 
 
-@pytest.mark.parametrize("name", ["mobilevitv2_060", "mobilevit_s", "050", "resnet50", ""])
-def test_unknown_pretrained_names_are_refused_without_asking_the_hub(name):
-    with pytest.raises(ValueError, match=r"no pretrained weights called .*: choose digits or one of mobilevitv2_050"):
+@pytest.mark.parametrize("name", ["mobilevitv2_060", "mobilevit_s", "050", "resnet50", "", "mobilevitv2_050\n"])
+def test_unknown_pretrained_names_are_refused_without_asking_the_hub(name, monkeypatch):
+    monkeypatch.setattr(pretrained, "fetch", lambda *arguments: pytest.fail("the hub was asked"))
+    with pytest.raises(ValueError, match=r"no file '.*'.* no weights of that name: choose digits or one of mobilev"):
         mv.load_pretrained(name)

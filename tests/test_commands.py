@@ -1,18 +1,27 @@
 """The command line, as a user meets it: answers, exit codes, and one clear line for everything that can go wrong."""
 
+import dataclasses
+import io
 import json
 import os
+import shutil
+import signal
 import struct
 import subprocess
 import sys
+import threading
+import time
+import warnings
 
 import pytest
 import torch
+from huggingface_hub import constants
 from PIL import Image
 
 import mvit2_lib as mv
+from mvit2_lib import __main__ as commands
 from mvit2_lib.__main__ import main
-from mvit2_lib.data import digit_picture
+from mvit2_lib.data.samples import digit_picture, imagenet_synsets
 
 
 @pytest.fixture
@@ -25,26 +34,32 @@ def run(capsys):
     return run
 
 
-@pytest.fixture
-def two(tmp_path):
-    path = tmp_path / "zwei é.png"
-    digit_picture(178).save(path)
-    return path
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A folder with 30 held-out digits in class folders, and another digit beside them; reading them takes a while."""
+    place, labels = tmp_path_factory.mktemp("digits"), mv.load_digits("test")[1]
+    for index in (*range(30), 178):
+        scans = place / "scans" / str(int(labels[index])) if index < 30 else place
+        scans.mkdir(parents=True, exist_ok=True)
+        digit_picture(index).save(scans / f"{index}.png")
+    return place
 
 
 @pytest.fixture
-def folder(tmp_path):
-    labels = mv.load_digits("test")[1]
-    for index in range(30):
-        (tmp_path / "scans" / str(int(labels[index]))).mkdir(parents=True, exist_ok=True)
-        digit_picture(index).save(tmp_path / "scans" / str(int(labels[index])) / f"{index}.png")
-    return tmp_path / "scans"
+def two(tmp_path, digits):
+    return shutil.copyfile(digits / "178.png", tmp_path / "zwei é.png")
+
+
+@pytest.fixture
+def folder(tmp_path, digits):
+    return shutil.copytree(digits / "scans", tmp_path / "scans")
 
 
 def expected(path):
     with torch.inference_mode():
-        image = mv.preprocess(mv.open_image(path), **mv.preprocessing("digits"))
-        return mv.load_pretrained("digits")(image).softmax(dim=1)[0].topk(5)
+        digits = mv.load_pretrained("digits")
+        model = mv.optimize_for_inference(digits.model)
+        return model(digits.preparation(mv.open_image(path))).softmax(dim=1)[0].topk(5)
 
 
 # predict
@@ -75,7 +90,7 @@ def test_predict_goes_on_after_pictures_it_cannot_read_and_says_so_in_its_exit_c
     bad.write_text("no picture")
     code, out, _ = run("predict", bad, tmp_path / "none.png", two, "--weights", "digits")
     assert code == 1
-    assert "bad.png is not a picture that Pillow can read" in out
+    assert "bad.png is not a picture in one of the formats" in out
     assert f"there is no file {tmp_path / 'none.png'}" in out
     assert str(two) in out.splitlines()
     code, out, _ = run("predict", bad, two, "--weights", "digits", "--json")
@@ -90,7 +105,7 @@ def test_predict_takes_a_weight_file_and_finds_out_its_width(run, two, tmp_path)
     mv.save_checkpoint(model, tmp_path / "own.safetensors")
     code, out, _ = run("predict", two, "--weights", tmp_path / "own.safetensors")
     assert code == 0
-    assert {line.split()[-1] for line in out.splitlines()[1:]} == {"0", "1", "2"}  # "class 0" and so on
+    assert {line.split("%")[1].strip() for line in out.splitlines()[1:]} == {"class 0", "class 1", "class 2"}
     assert len(out.splitlines()) == 1 + 3
     labels = tmp_path / "labels.txt"
     labels.write_bytes("\ufeffant\r\nbee\r\nowl\r\n\r\n".encode())  # as Windows writes it
@@ -102,65 +117,269 @@ def test_predict_takes_a_weight_file_and_finds_out_its_width(run, two, tmp_path)
     ("arguments", "message"),
     [
         (["--width", "0.6"], "no ImageNet weights of width 0.6: choose one of 0.5, 0.75"),
-        (["--weights", "mobilevitv3"], "no pretrained weights called 'mobilevitv3'"),
+        (["--weights", "mobilevitv3"], "there is no file 'mobilevitv3', and there are no weights of that name"),
         (["--weights", "digits", "--width", "2"], "digits has width 0.25, not 2.0"),
         (["--weights", "gone.safetensors"], "there is no checkpoint file at gone.safetensors"),
         (["--weights", "digits", "--labels", "five.txt"], "has 5 lines, but the model 10 classes"),
         (["--weights", "digits", "--labels", "gone.txt"], "gone.txt"),
         (["--weights", "digits", "--labels", "latin.txt"], "latin.txt is not a text in UTF-8"),
-        (["--weights", "digits", "--sha256", "0" * 64], "--sha256 is for files"),
+        (["--weights", "digits", "--sha256", "0" * 64], "sha256 is for files"),
         (["--weights", "none.safetensors"], "has no classifier: it can name no classes"),
         (["--width", "0.5"], "--download"),
+        (["--width", "nan"], "no ImageNet weights of width nan"),
+        (["--weights", "digits", "--width", "nan"], "width_multiplier must be a positive number"),
+        (["--weights", "digits", "--image-size", "5000"], "image_size must be a whole number from 1 to 4096, not 5000"),
+        (["--weights", "digits", "--crop-fraction", "2"], "crop_fraction must be a number from 0.1 to 1, not 2.0"),
+        (["--weights", "."], ". is a folder: name the file of weights in it"),
+        (["--weights", "five.txt"], "five.txt is damaged, cut short or no file of weights"),
+        (["--weights", "sub\nfolder/gone"], "there is no checkpoint file at sub\\nfolder/gone"),
     ],
 )
 def test_what_predict_cannot_do_is_one_line_and_exit_code_2(run, two, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "five.txt").write_text("a\nb\nc\nd\ne\n")
     (tmp_path / "latin.txt").write_bytes("é\n".encode("latin-1") * 10)
     mv.save_checkpoint(mv.MobileViTv2(0.25, num_classes=0, in_channels=1), tmp_path / "none.safetensors")
     code, out, err = run("predict", two, *arguments)
     assert (code, out) == (2, "")
+    assert err.startswith("error: ")
     assert message in err
     assert len(err.splitlines()) == 1
 
 
 def test_a_hash_that_does_not_fit_is_an_error(run, two, tmp_path):
-    mv.save_checkpoint(mv.load_pretrained("digits"), tmp_path / "d.safetensors")
+    mv.save_checkpoint(mv.load_pretrained("digits").model, tmp_path / "d.safetensors")
     code, _, err = run("predict", two, "--weights", tmp_path / "d.safetensors", "--sha256", "0" * 64)
     assert code == 2
     assert "has SHA-256" in err
 
 
-def in_a_terminal(*arguments):
+@pytest.fixture
+def in_a_terminal(monkeypatch):
     """Run a command with its standard error on a pseudo-terminal, and return what it wrote there."""
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    fcntl = pytest.importorskip("fcntl")
-    fcntl.ioctl(theirs, pytest.importorskip("termios").TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mvit2_lib", *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=theirs
-    )
-    os.close(theirs)
-    written = b""
-    while True:
-        try:
-            part = os.read(ours, 4096)
-        except OSError:  # the other end was closed
-            break
-        if not part:
-            break
-        written += part
-    os.close(ours)
-    assert process.wait() == 0
-    return written.decode(errors="replace")
+    pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
+
+    def run(*arguments):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+        written = b""
+
+        def read():
+            nonlocal written
+            try:
+                while part := os.read(ours, 4096):
+                    written += part
+            except OSError:  # the other end was closed
+                pass
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        with open(theirs, "w", encoding="utf-8") as terminal, monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", terminal)
+            code = main([*map(str, arguments)])
+        reader.join()
+        os.close(ours)
+        assert code == 0
+        return written.decode(errors="replace")
+
+    return run
 
 
-def test_many_pictures_have_a_progress_bar_on_a_terminal_and_nowhere_else(run, two, folder):
+def test_many_pictures_have_a_progress_bar_on_a_terminal_and_nowhere_else(run, two, folder, in_a_terminal, tmp_path):
     assert "3/3" in in_a_terminal("predict", two, two, two, "--weights", "digits")
+    assert in_a_terminal("predict", two, "--weights", "digits") == ""  # for one picture it would be noise
     assert "30/30" in in_a_terminal("evaluate", folder, "--weights", "digits")
+    assert in_a_terminal("evaluate", folder, "--weights", "digits", "--json") == ""
+    assert "7/7" in in_a_terminal("train", folder, "--into", tmp_path / "seen", "--width", "0.05", *TINY)
     assert run("predict", two, two, two, "--weights", "digits")[2] == ""
     assert run("evaluate", folder, "--weights", "digits")[2] == ""
+    assert run("train", folder, "--into", tmp_path / "unseen", "--width", "0.05", *TINY)[2] == ""
+
+
+def test_size_and_crop_are_those_of_the_options(run, two):
+    digits = mv.load_pretrained("digits")
+    for options, settings in (
+        (["--image-size", "96"], {"image_size": 96}),
+        (["--crop-fraction", "0.5"], {"crop_fraction": 0.5}),
+        (["--image-size", "32", "--crop-fraction", "0.8"], {"image_size": 32, "crop_fraction": 0.8}),
+    ):
+        image = dataclasses.replace(digits.preparation, **settings)(mv.open_image(two))
+        with torch.inference_mode():
+            best = digits.model(image).softmax(dim=1)[0].max().item()
+        out = run("predict", two, "--weights", "digits", "--json", *options)[1]
+        assert json.loads(out)["answers"][0]["probability"] == pytest.approx(best, abs=1e-5)
+
+
+CONTROLS = "line\nfeed \x1b[31mred\x1b[0m \x9b31m \r é.png"
+SHOWN = "line\\nfeed \\x1b[31mred\\x1b[0m \\x9b31m \\r é.png"
+
+
+def test_no_name_can_control_the_terminal_or_break_the_json(run, tmp_path):
+    good, bad, gone = (tmp_path / f"{what} {CONTROLS}" for what in ("good", "bad", "gone"))
+    digit_picture(0).save(good, "PNG")
+    bad.write_text("no picture")
+    code, out, err = run("predict", good, bad, gone, "--weights", "digits")
+    assert (code, err) == (1, "")
+    assert all(line.isprintable() for line in out.split("\n"))
+    lines = out.splitlines()
+    assert len(lines) == 6 + 2 + 2
+    assert [lines[0], lines[6], lines[8]] == [f"{tmp_path}/{what} {SHOWN}" for what in ("good", "bad", "gone")]
+    code, out, err = run("predict", good, bad, gone, "--weights", "digits", "--json")
+    assert (code, err) == (1, "")
+    assert all(line.isprintable() for line in out.split("\n"))
+    assert "é" in out
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["picture"] for answer in answers] == [str(good), str(bad), str(gone)]
+    assert SHOWN in answers[1]["error"]
+    assert answers[2]["error"] == f"there is no file {tmp_path}/gone {SHOWN}"
+
+
+def test_no_name_can_control_the_terminal_on_the_way_to_the_errors(run, folder, tmp_path):
+    (folder / "3" / CONTROLS).write_text("no picture")
+    (folder / "3" / f"{CONTROLS}.txt").write_text("left out")
+    code, out, err = run("evaluate", folder, "--weights", "digits")
+    assert (code, out.splitlines()[-1]) == (0, "30 pictures, 1 unreadable")
+    assert all(line.isprintable() for line in err.split("\n"))
+    assert err.splitlines()[0] == f"left out of {folder} by name: 3/{SHOWN}.txt"
+    assert f"unreadable: 3/{SHOWN}: " in err
+    for command in (
+        ["evaluate", tmp_path / CONTROLS, "--weights", "digits"],
+        ["train", tmp_path / CONTROLS, "--into", tmp_path / "run"],
+        ["predict", "x", "--weights", tmp_path / CONTROLS],
+        ["predict", "x", "--weights", "digits", "--labels", tmp_path / CONTROLS],
+    ):
+        code, out, err = run(*command)
+        assert (code, out) == (2, "")
+        assert err.startswith("error: ")
+        assert err.endswith("\n")
+        assert err[:-1].isprintable()
+
+
+def test_classes_of_any_name_are_shown_and_cannot_control_the_terminal(run, two, tmp_path):
+    names = ["\x1b[2J", "näch\nste", "\x9b"]
+    mv.save_checkpoint(
+        mv.MobileViTv2(0.05, num_classes=3, in_channels=1), tmp_path / "w.safetensors", notes={"classes": names}
+    )
+    command = ["predict", two, "--weights", tmp_path / "w.safetensors", "--image-size", "32"]
+    out = run(*command)[1]
+    assert {line.split("%")[1].strip() for line in out.splitlines()[1:]} == {"\\x1b[2J", "näch\\nste", "\\x9b"}
+    out = run(*command, "--json")[1]
+    assert out[:-1].isprintable()
+    assert {answer["name"] for answer in json.loads(out)["answers"]} == set(names)
+
+
+# What every command has in common
+
+
+COMMANDS = {
+    "predict": (["predict", "TWO", "--weights", "digits"], "open_image"),
+    "evaluate": (["evaluate", "FOLDER", "--weights", "digits"], "evaluate"),
+    "train": (["train", "FOLDER", "--into", "RUN"], "train"),
+}
+
+
+@pytest.fixture
+def command(request, two, folder, tmp_path):
+    """Return the arguments of a command that would go well, and the name of a function that it calls."""
+    places = {"TWO": str(two), "FOLDER": str(folder), "RUN": str(tmp_path / "run")}
+    arguments, function = COMMANDS[request.param]
+    return [places.get(argument, argument) for argument in arguments], function
+
+
+@pytest.mark.parametrize("command", COMMANDS, indirect=True)
+@pytest.mark.parametrize(
+    ("problem", "code", "line"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (mv.RetryError("the disk\nis full"), 2, "error: the disk\\nis full"),
+        (OSError(28, "No space left on device"), 2, "error: [Errno 28] No space left on device"),
+        (ValueError("wrong"), 2, "error: wrong"),
+        (ValueError(), 2, "error: ValueError"),
+        (FloatingPointError("the loss is nan"), 2, "error: the loss is nan"),
+        (RuntimeError("CUDA out of memory"), 2, "error: CUDA out of memory"),
+        (RuntimeError("Caught it.\nOriginal Traceback (most recent call last):\n  x\nValueError: no"), 2,
+         "error: ValueError: no"),
+    ],
+)  # fmt: skip
+def test_whatever_happens_is_one_line_and_an_exit_code(run, command, problem, code, line, monkeypatch):
+    def fail(*arguments, **options):
+        raise problem
+
+    arguments, function = command
+    monkeypatch.setattr(commands, function, fail)
+    if function == "open_image" and isinstance(problem, OSError):
+        assert run(*arguments)[0] == 1  # of one picture: the others are tried
+        return
+    assert run(*arguments) == (code, "", f"{line}\n")
+
+
+@pytest.mark.slow
+def test_control_c_ends_a_training_that_another_command_continues(folder, tmp_path):
+    command = [sys.executable, "-m", "mvit2_lib", "train", folder, "--into", tmp_path / "run", "--width", "0.05"]
+    settings = ["--epochs", "2000", "--batch-size", "4", "--image-size", "16", "--save-every", "1", "--device", "cpu"]
+    for _ in range(2):
+        process = subprocess.Popen([*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        before = time.time()
+        while not (tmp_path / "run" / "state.pt").exists() or (tmp_path / "run" / "state.pt").stat().st_mtime < before:
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "interrupted\n")
+        assert process.returncode == 130
+
+
+@pytest.mark.parametrize("command", COMMANDS, indirect=True)
+def test_a_mistake_in_the_library_is_not_hidden(run, command, monkeypatch):
+    monkeypatch.setattr(commands, command[1], lambda *arguments, **options: {}["mistake"])
+    with pytest.raises(KeyError, match="mistake"):
+        run(*command[0])
+
+
+@pytest.mark.parametrize("command", COMMANDS, indirect=True)
+@pytest.mark.filterwarnings("default:hark:UserWarning")
+def test_a_warning_is_one_line(run, command, monkeypatch):
+    arguments, function = command
+
+    def warn(*arguments, **options):
+        warnings.warn("hark\nthis", UserWarning, stacklevel=2)
+        raise KeyboardInterrupt
+
+    before = warnings.showwarning
+    monkeypatch.setattr(commands, function, warn)
+    assert run(*arguments)[1:] == ("", "warning: hark\\nthis\ninterrupted\n")
+    assert warnings.showwarning is before
+
+
+@pytest.mark.filterwarnings("default:took the average:UserWarning")
+def test_which_of_two_sets_of_weights_was_taken_is_said(run, two, tmp_path):
+    weights = mv.load_pretrained("digits").model.state_dict()
+    torch.save({"state_dict": weights, "state_dict_ema": weights}, tmp_path / "model_best.pth.tar")
+    code, _, err = run("predict", two, "--weights", tmp_path / "model_best.pth.tar")
+    assert (code, err) == (0, "warning: took the average of the weights, 'state_dict_ema', not 'state_dict'\n")
+
+
+@pytest.mark.parametrize(
+    ("there", "devices"),
+    [
+        ((False, False), "{cpu}"),
+        ((True, False), "{cuda,cpu}"),
+        ((False, True), "{mps,cpu}"),
+        ((1, 1), "{cuda,mps,cpu}"),
+    ],
+)
+def test_the_devices_that_torch_has_are_offered_and_the_first_is_taken(there, devices, monkeypatch, capsys, two):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there[0])
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there[1])
+    taken = []
+    monkeypatch.setattr(mv.MobileViTv2, "to", lambda self, *where, **options: taken.append(where) or self)
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert f"--device {devices}" in capsys.readouterr().out
+    monkeypatch.setattr(commands, "open_image", lambda path: 1 / 0)
+    assert main(["predict", str(two), "--weights", "digits"]) == 2
+    assert [where for where in taken if where] == [(devices.strip("{}").split(",")[0],)]
 
 
 # evaluate
@@ -180,6 +399,37 @@ def test_evaluate_counts_unreadable_pictures_and_ends_well(run, folder):
     assert json.loads(out) == {"weights": "digits", "top1": 1.0, "top5": 1.0, "pictures": 30, "unreadable": 12}
     assert err.splitlines()[0].startswith("unreadable: 3/bad00.png: ")
     assert err.splitlines()[-1] == "unreadable: and 2 more"
+    assert len(err.splitlines()) == 11
+
+
+def test_where_no_picture_can_be_read_the_accuracy_is_unknown_and_the_exit_code_1(run, tmp_path):
+    (tmp_path / "val" / "3").mkdir(parents=True)
+    (tmp_path / "val" / "3" / "bad.png").write_text("no picture")
+    code, out, _ = run("evaluate", tmp_path / "val", "--weights", "digits")
+    assert code == 1
+    assert out.splitlines() == ["top-1  unknown", "top-5  unknown", "0 pictures, 1 unreadable"]
+    code, out, _ = run("evaluate", tmp_path / "val", "--weights", "digits", "--json")
+    assert code == 1
+    assert json.loads(out) == {"weights": "digits", "top1": None, "top5": None, "pictures": 0, "unreadable": 1}
+
+
+def test_what_evaluate_leaves_out_is_said(run, folder):
+    (folder / "3" / "Thumbs.db").write_bytes(b"x")
+    code, out, err = run("evaluate", folder, "--weights", "digits")
+    assert (code, out.splitlines()[-1]) == (0, "30 pictures, 0 unreadable")
+    assert err == f"left out of {folder} by name: 3/Thumbs.db\n"
+    (folder / "__MACOSX").mkdir()
+    (folder / "4" / "notes.txt").write_bytes(b"x")
+    err = run("evaluate", folder, "--weights", "digits")[2]
+    assert err.endswith(" and 2 more\n")
+    assert len(err.splitlines()) == 1
+
+
+def test_evaluate_asks_for_the_folders_of_classes_without_names(run, folder, tmp_path):
+    mv.save_checkpoint(mv.MobileViTv2(0.05, num_classes=10, in_channels=1), tmp_path / "w.safetensors")
+    code, _, err = run("evaluate", folder, "--weights", tmp_path / "w.safetensors")
+    assert code == 2
+    assert "w.safetensors does not say what its 10 classes are called: say with --labels FILE" in err
 
 
 def test_evaluate_goes_on_with_its_record(run, folder, tmp_path):
@@ -196,7 +446,7 @@ def test_evaluate_goes_on_with_its_record(run, folder, tmp_path):
     [
         ([], "holds nothing, but one folder for each class is expected"),
         (["a.png"], "holds only files, but one folder for each class is expected"),
-        (["ant/a.png"], "1 class folders such as 'ant', and the model 10 classes: say with --labels"),
+        (["ant/a.png"], "1 of 1 class folders are not in the label map, first 'ant'"),
     ],
 )
 def test_what_evaluate_cannot_do_is_one_line_and_exit_code_2(run, tmp_path, content, message):
@@ -208,6 +458,8 @@ def test_what_evaluate_cannot_do_is_one_line_and_exit_code_2(run, tmp_path, cont
     code, out, err = run("evaluate", place, "--weights", "digits")
     assert (code, out) == (2, "")
     assert message in err
+    assert ("on the command line, --labels FILE" in err) == ("label map" in message)
+    assert len(err.splitlines()) == 1
 
 
 def test_evaluate_needs_a_label_map_of_the_right_length(run, folder, tmp_path):
@@ -225,8 +477,8 @@ def test_evaluate_needs_a_label_map_of_the_right_length(run, folder, tmp_path):
 
 def test_evaluate_knows_the_folders_of_imagenet_also_where_some_are_missing(run, tmp_path):
     torch.manual_seed(0)
-    mv.save_checkpoint(mv.MobileViTv2(0.5), tmp_path / "w.safetensors")
-    synsets = mv.images.imagenet_synsets()
+    mv.save_checkpoint(mv.MobileViTv2(0.05), tmp_path / "w.safetensors")
+    synsets = imagenet_synsets()
     for name in (synsets[985], synsets[281]):
         (tmp_path / "val" / name).mkdir(parents=True)
         mv.sample_picture("chelsea").save(tmp_path / "val" / name / "cat.jpg")
@@ -274,9 +526,70 @@ def test_classes_are_those_of_the_training_also_where_their_names_are_numbers(ru
     assert labels["10/a.png"] == 2
 
 
+def test_every_option_of_train_reaches_the_run(run, folder, tmp_path, monkeypatch):
+    given = {
+        **{"epochs": 3, "batch_size": 6, "learning_rate": 0.004, "last_learning_rate": 0.2, "warmup_steps": 5},
+        **{"weight_decay": 0.3, "label_smoothing": 0.2, "mixup": 0.7, "cutmix": 0.6, "average": 0.9, "clip": 3.0},
+        "seed": 17,
+    }
+    recipe = mv.Recipe(**given)
+    for field in dataclasses.fields(mv.Recipe):  # a value that is the default would prove nothing
+        assert getattr(recipe, field.name) != field.default
+    seen = {}
+
+    def train(model, training, recipe, validation, **options):
+        seen.update(options, model=model, training=training, recipe=recipe, validation=validation)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "train", train)
+    options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]
+    others = ["--width", "0.2", "--image-size", "40", "--workers", "2", "--save-every", "9", "--bfloat16"]
+    settings = [*options, *others, "--device", "cpu"]
+    run("train", folder, "--validation", folder, "--into", tmp_path / "run", *settings)
+    assert seen["recipe"] == recipe
+    assert seen["model"].config["width_multiplier"] == 0.2
+    assert seen["model"].config["num_classes"] == len(seen["training"].classes) == len(list(folder.iterdir()))
+    assert seen["training"].preparation == seen["validation"].preparation == mv.Preparation(image_size=40)
+    assert (seen["workers"], seen["save_every"], seen["bfloat16"]) == (2, 9, True)
+    assert seen["run"] == str(tmp_path / "run")
+    assert seen["notes"] == dataclasses.asdict(mv.Preparation(image_size=40)) | {"classes": seen["training"].classes}
+    drawn = [seen["model"].classifier.weight]
+    for seed in (17, 18):
+        run("train", folder, "--into", tmp_path / "run", *settings, "--seed", seed)
+        drawn.append(seen["model"].classifier.weight)
+    assert [torch.equal(weight, drawn[0]) for weight in drawn] == [True, True, False]
+    run("train", folder, "--into", tmp_path / "run", "--device", "cpu")
+    assert (seen["recipe"], seen["validation"], seen["bfloat16"]) == (mv.Recipe(), None, False)
+    assert seen["model"].config["width_multiplier"] == 1.0
+    run("train", "digits", "--into", tmp_path / "run", "--device", "cpu")
+    assert len(seen["training"]) + len(seen["validation"]) == 1797
+    assert (seen["model"].config["width_multiplier"], seen["model"].config["in_channels"]) == (0.25, 1)
+    assert seen["notes"]["classes"] == list("0123456789")
+
+
+def test_another_seed_gives_other_weights_and_the_same_one_the_same(run, folder, tmp_path):
+    files = []
+    for name, seed in (("one", 1), ("again", 1), ("two", 2)):
+        into = tmp_path / name
+        assert run("train", folder, "--width", "0.05", "--into", into, "--seed", seed, *TINY)[0] == 0
+        files.append(mv.load_model(into / "last.safetensors").state_dict())
+        torch.rand(1)  # PyTorch's own chance is in another state each time
+    one, again, two = files
+    assert all(torch.equal(one[name], again[name]) for name in one)
+    assert not torch.equal(one["classifier.weight"], two["classifier.weight"])
+
+
+def test_what_train_leaves_out_is_said_before_the_first_step(run, folder, tmp_path):
+    (folder / "3" / "Thumbs.db").write_bytes(b"x")
+    code, out, err = run("train", folder, "--validation", folder, "--width", "0.05", "--into", tmp_path / "run", *TINY)
+    assert (code, out[:7]) == (0, "7 steps")
+    assert err.splitlines() == 2 * [f"left out of {folder} by name: 3/Thumbs.db"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--seed", "-1"], "seed must be a whole number from 0"),
         (["--learning-rate", "nan"], "learning_rate must be above 0, not nan"),
         (["--batch-size", "500"], "batch_size 500 is more than the 30 pictures"),
         (["--width", "-1"], "width_multiplier must be a positive number"),
@@ -286,6 +599,7 @@ def test_classes_are_those_of_the_training_also_where_their_names_are_numbers(ru
 def test_what_train_cannot_do_is_one_line_and_exit_code_2(run, folder, tmp_path, arguments, message):
     code, out, err = run("train", folder, "--into", tmp_path / "run", *TINY, *arguments)
     assert (code, out) == (2, "")
+    assert err.startswith("error: ")
     assert message in err
     assert len(err.splitlines()) == 1
 
@@ -299,7 +613,13 @@ def test_a_run_for_other_classes_is_not_continued(run, folder, tmp_path):
     assert "belongs to another run" in err
 
 
-@pytest.mark.parametrize("arguments", [["--batch-size", "0"], ["--batch-size", "-3"], ["--device", "nonsense"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--batch-size", value] for value in ("0", "-3", "two")),
+        *(["--workers", "-1"], ["--image-size", "0"], ["--device", "nonsense"], ["--width", "wide"]),
+    ],
+)
 def test_options_that_make_no_sense_are_refused_by_name(folder, capsys, arguments):
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", str(folder), "--weights", "digits", *arguments])
@@ -308,18 +628,20 @@ def test_options_that_make_no_sense_are_refused_by_name(folder, capsys, argument
 
 
 def test_a_pipe_that_closes_early_is_no_error(two):
-    command = f"{sys.executable} -m mvit2_lib predict " + 30 * '"$0" ' + "--weights digits | head -1"
+    command = f"'{sys.executable}' -m mvit2_lib predict " + 30 * '"$0" ' + "--weights digits | head -1"
     process = subprocess.run(["bash", "-o", "pipefail", "-c", command, str(two)], capture_output=True, text=True)
     assert process.stdout.splitlines() == [str(two)]
     assert process.stderr == ""
 
 
-def test_a_terminal_without_accents_gets_all_answers(two):
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    command = [sys.executable, "-m", "mvit2_lib", "predict", str(two), "--weights", "digits"]
-    process = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert process.returncode == 0
-    assert len(process.stdout.splitlines()) == 6
+def test_a_terminal_without_accents_gets_all_answers(two, monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert main(["predict", str(two), "--weights", "digits"]) == 0
+    sys.stdout.flush()
+    lines = raw.getvalue().decode("ascii").splitlines()
+    assert len(lines) == 6
+    assert lines[0].endswith("zwei \\xe9.png")
 
 
 def test_every_command_explains_itself(capsys):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jupytext
 
-from mvit2_lib import figures
+from mvit2_lib.course import figures
 
 SOURCE = Path(__file__).parents[1] / "notebooks" / "source" / "05_mobilevitv2_model.py"
 

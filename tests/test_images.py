@@ -2,17 +2,21 @@
 
 import io
 import os
+import struct
+import warnings
+import zlib
 
 import numpy as np
 import pytest
 import references  # noqa: F401  timm needs its operators declared
 import torch
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 from timm.data import ImageNetInfo, create_transform
 from torch.testing import assert_close
 
 import mvit2_lib as mv
-from mvit2_lib.images import to_rgb
+from mvit2_lib.data import reading
+from mvit2_lib.data.reading import to_rgb
 
 
 def noise(*shape):
@@ -109,36 +113,61 @@ def test_pictures_are_turned_upright_as_their_exif_tag_says(tmp_path):
 
 @pytest.mark.parametrize("mode", ["I", "F", "LAB"])
 def test_pictures_without_a_defined_white_are_refused(mode):
-    with pytest.raises(mv.ImageError, match=f"mode '{mode}' does not say which value is white"):
+    with pytest.raises(mv.FileError, match=f"mode '{mode}' does not say which value is white"):
         mv.preprocess(Image.new(mode, (8, 6)))
 
 
 @pytest.mark.parametrize(
     ("picture", "error", "message"),
     [
-        (np.full((8, 6, 3), np.nan), mv.ImageError, "144 values of the picture are NaN"),
-        (np.full((8, 6, 3), 255.0), mv.ImageError, r"must lie in \[0, 1\], but this one spans 255 … 255: divide bytes"),
-        (np.full((8, 6, 3), -np.inf), mv.ImageError, r"must lie in \[0, 1\]"),
-        (np.zeros((3, 8, 6), np.uint8), mv.ImageError, r"shape \(3, 8, 6\): move the channels last"),
-        (np.zeros((8, 6, 4), np.uint8), mv.ImageError, r"expected an array \[H, W\] or \[H, W, 3\], but got shape"),
-        (np.zeros((1, 8, 6, 3), np.uint8), mv.ImageError, r"expected an array \[H, W\] or \[H, W, 3\]"),
-        (np.zeros((0, 6, 3), np.uint8), mv.ImageError, r"the picture is empty: its array has shape \(0, 6, 3\)"),
-        (np.zeros((8, 6, 3), np.int64), mv.ImageError, r"expected bytes \(uint8\) or floating-point .* got int64"),
-        (np.zeros((8, 6), np.uint16), mv.ImageError, r"expected bytes \(uint8\) or floating-point .* got uint16"),
-        (Image.new("RGB", (0, 6)), mv.ImageError, "the picture is empty: it has 0×6 pixels"),
+        (np.full((8, 6, 3), np.nan), ValueError, "144 values of the picture are NaN"),
+        (np.full((8, 6, 3), 255.0), ValueError, r"must lie in \[0, 1\], but this one spans 255 … 255: divide bytes"),
+        (np.full((8, 6, 3), -np.inf), ValueError, r"must lie in \[0, 1\]"),
+        (np.zeros((3, 8, 6), np.uint8), ValueError, r"shape \(3, 8, 6\): move the channels last"),
+        (np.zeros((8, 6, 4), np.uint8), ValueError, r"expected an array \[H, W\] or \[H, W, 3\], but got shape"),
+        (np.zeros((1, 8, 6, 3), np.uint8), ValueError, r"expected an array \[H, W\] or \[H, W, 3\]"),
+        (np.zeros((0, 6, 3), np.uint8), ValueError, r"the picture is empty: its array has shape \(0, 6, 3\)"),
+        (np.zeros((8, 6, 3), np.int64), ValueError, r"expected bytes \(uint8\) or floating-point .* got int64"),
+        (np.zeros((8, 6), np.uint16), ValueError, r"expected bytes \(uint8\) or floating-point .* got uint16"),
+        (Image.new("RGB", (0, 6)), ValueError, "the picture is empty: it has 0×6 pixels"),
         ("cat.jpg", TypeError, r"not a str: read a file with mv.open_image\(path\)"),
         (torch.zeros(3, 8, 6), TypeError, "expected a PIL image or a NumPy array, not a Tensor"),
     ],
 )
 def test_pictures_that_are_none_are_refused(picture, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message) as refused:
         mv.preprocess(picture)
+    assert not isinstance(refused.value, mv.FileError)  # there is no file that could be wrong
 
 
-@pytest.mark.parametrize(("image_size", "crop_fraction"), [(0, 0.9), (64, 0.0), (64, 1.1)])
-def test_impossible_sizes_are_refused(image_size, crop_fraction):
-    with pytest.raises(ValueError, match="image_size must be from 1 to 4096 and crop_fraction from 0.1 to 1"):
-        mv.preprocess(noise(8, 6, 3), image_size, crop_fraction)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"image_size": 0}, "image_size must be a whole number from 1 to 4096, not 0"),
+        ({"image_size": 4097}, "image_size must be a whole number from 1 to 4096, not 4097"),
+        ({"image_size": 64.0}, "image_size must be a whole number from 1 to 4096, not 64.0"),
+        ({"image_size": True}, "image_size must be a whole number from 1 to 4096, not True"),
+        ({"crop_fraction": 0.0}, "crop_fraction must be a number from 0.1 to 1, not 0.0"),
+        ({"crop_fraction": 1.1}, "crop_fraction must be a number from 0.1 to 1, not 1.1"),
+        ({"crop_fraction": float("nan")}, "crop_fraction must be a number from 0.1 to 1, not nan"),
+        ({"crop_fraction": True}, "crop_fraction must be a number from 0.1 to 1, not True"),
+        ({"channels": 4}, r"channels must be 3 \(RGB\) or 1 \(grey\), not 4"),
+        ({"interpolation": "nearest"}, "interpolation must be 'bicubic' or 'bilinear', not 'nearest'"),
+    ],
+)
+def test_impossible_preparations_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        mv.preprocess(noise(8, 6, 3), **options)
+    with pytest.raises(ValueError, match=message):
+        mv.Preparation(**options)
+
+
+def test_a_preparation_does_to_pictures_what_its_settings_say():
+    picture = Image.fromarray(noise(60, 80, 3))
+    for settings in ((64, 0.7, 3, "bicubic"), (31, 1.0, 1, "bilinear")):
+        assert torch.equal(mv.Preparation(*settings)(picture), mv.preprocess(picture, *settings))
+    assert torch.equal(mv.Preparation()(picture), mv.preprocess(picture))
+    assert mv.Preparation()(np.asarray(picture)).shape == (1, 3, 256, 256)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "tiff", "webp", "bmp"])
@@ -148,22 +177,164 @@ def test_files_cut_short_are_refused(kind, share, tmp_path):
     Image.fromarray(noise(64, 64, 3)).save(buffer, kind)
     path = tmp_path / f"picture.{kind}"
     path.write_bytes(buffer.getvalue()[: int(share * len(buffer.getvalue()))])
-    with pytest.raises(mv.ImageError, match=rf"picture.{kind} (is damaged, cut short|is not a picture)"):
+    with pytest.raises(mv.FileError, match=rf"picture.{kind} (is damaged, cut short|is not a picture)"):
         mv.open_image(path)
 
 
-def test_files_that_are_no_pictures_are_refused(tmp_path, monkeypatch):
+def test_files_that_are_no_pictures_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("not a picture")
-    with pytest.raises(mv.ImageError, match="notes.txt is not a picture that Pillow can read"):
+    with pytest.raises(mv.FileError, match="notes.txt is not a picture in one of the formats JPEG, .*PNG, .*PPM"):
         mv.open_image(tmp_path / "notes.txt")
     with pytest.raises(FileNotFoundError):
         mv.open_image(tmp_path / "nowhere.png")
-    with pytest.raises(mv.ImageError, match="is not a file"):
+    with pytest.raises(mv.FileError, match="is not a file"):
         mv.open_image(tmp_path)
-    Image.new("L", (64, 64)).save(tmp_path / "bomb.png")
+
+
+def test_a_file_that_may_not_be_read_is_a_permission_error(tmp_path, monkeypatch):
+    def forbidden(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    Image.new("L", (4, 4)).save(tmp_path / "picture.png")
+    monkeypatch.setattr(Image, "open", forbidden)
+    with pytest.raises(PermissionError):
+        mv.open_image(tmp_path / "picture.png")
+
+
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.eps", "a"])
+def test_no_other_program_is_started_for_a_picture(name, tmp_path, monkeypatch):
+    trace = tmp_path / "ghostscript-was-started"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gs").write_text(f"#!/bin/sh\necho >> '{trace}'\nexit 1\n")
+    (tmp_path / "bin" / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # not looked for yet
+    (tmp_path / name).write_bytes(POSTSCRIPT)
+    with Image.open(tmp_path / name) as image, pytest.raises(Exception, match="gs"):
+        image.load()
+    assert trace.exists()  # Pillow by itself does start it
+    trace.unlink()
+    with pytest.raises(mv.FileError, match=f"{name} is not a picture in one of the formats"):
+        mv.open_image(tmp_path / name)
+    assert not trace.exists()
+
+
+OTHERS = ("AVIF", "BLP", "DDS", "DIB", "ICNS", "ICO", "IM", "JPEG2000", "MSP", "PCX", "QOI", "SGI", "SPIDER", "TGA")
+
+
+@pytest.mark.filterwarnings("ignore:IM image format is deprecated")
+@pytest.mark.parametrize("kind", OTHERS)
+def test_formats_that_are_not_on_the_list_are_refused_whatever_the_file_is_called(kind, tmp_path):
+    Image.init()
+    path = tmp_path / "picture.png"
+    image = Image.new({"BLP": "P", "MSP": "1"}.get(kind, "RGB"), (32, 32))
+    content = io.BytesIO()  # without a name: writing SPIDER, Pillow would learn to write it for every .png
+    try:
+        image.save(content, kind)
+    except (KeyError, OSError) as error:
+        pytest.skip(f"this Pillow cannot write {kind}: {error}")
+    path.write_bytes(content.getvalue())
+    with Image.open(path) as opened:
+        assert opened.format == kind  # Pillow by itself reads it
+    with pytest.raises(mv.FileError, match="picture.png is not a picture in one of the formats"):
+        mv.open_image(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("JPEG", "RGB"), ("MPO", "RGB"), ("PNG", "RGBA"), ("GIF", "P"), ("BMP", "RGB"), ("WEBP", "RGB"), ("TIFF", "RGB"),
+     ("PPM", "RGB"), ("PPM", "L"), ("PPM", "1")],
+)  # fmt: skip
+def test_what_cameras_phones_and_the_web_write_is_read(kind, mode, tmp_path):
+    options = {"save_all": True, "append_images": [Image.new("RGB", (9, 8))]} if kind == "MPO" else {}
+    Image.new("RGB", (9, 8), "white").convert(mode).save(tmp_path / "picture", kind, **options)
+    assert np.asarray(mv.open_image(tmp_path / "picture")).tolist() == [9 * [[255, 255, 255]]] * 8
+
+
+def png(width, height, data=b"", more=b""):
+    """Return a PNG file of black and white pixels; `data` is compressed already."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + (more and chunk(*more)) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((32768, 16385), "is too large: it has 32768×16385 pixels"),
+        ((2**31 - 1, 1), "is too large: it has 2147483647×1 pixels"),
+        ((32768, 16384), "is damaged, cut short"),  # large enough: only its pixels are missing
+        ((15000, 15000), "is damaged, cut short"),
+    ],
+)
+def test_the_largest_picture_has_half_a_billion_pixels(size, message, tmp_path):
+    (tmp_path / "large.png").write_bytes(png(*size))
+    limit = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(mv.FileError, match=f"large.png {message}"):
+            mv.open_image(tmp_path / "large.png")
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def test_pillows_own_limit_does_not_hold_here_and_stays_as_it_was(tmp_path, monkeypatch):
+    """The short form of the next test."""
+    Image.new("L", (64, 64), 77).save(tmp_path / "large.png")
+    (tmp_path / "none.png").write_bytes(b"")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(mv.ImageError, match="bomb.png is damaged, cut short or too large"):
-        mv.open_image(tmp_path / "bomb.png")
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(tmp_path / "large.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert mv.open_image(tmp_path / "large.png").size == (64, 64)
+    assert Image.MAX_IMAGE_PIXELS == 1000
+    with pytest.raises(mv.FileError):
+        mv.open_image(tmp_path / "none.png")
+    assert Image.MAX_IMAGE_PIXELS == 1000
+    monkeypatch.setattr(reading, "LARGEST", 64 * 64)
+    mv.open_image(tmp_path / "large.png")
+    monkeypatch.setattr(reading, "LARGEST", 64 * 64 - 1)
+    with pytest.raises(mv.FileError, match="large.png is too large: it has 64×64 pixels"):
+        mv.open_image(tmp_path / "large.png")
+
+
+@pytest.mark.slow
+def test_a_picture_of_two_hundred_megapixels_is_read(tmp_path):
+    """It takes 1.4 GB of memory."""
+    compress = zlib.compressobj(1)
+    rows = b"".join(compress.compress(b"\0" + b"\xf0" * 1775) for _ in range(14200))
+    (tmp_path / "large.png").write_bytes(png(14200, 14200, rows + compress.flush()))
+    limit = Image.MAX_IMAGE_PIXELS
+    picture = mv.open_image(tmp_path / "large.png")
+    assert picture.size == (14200, 14200)
+    assert picture.getpixel((0, 14199)) == (255, 255, 255)
+    assert picture.getpixel((14199, 0)) == (0, 0, 0)
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_warning_of_pillows_says_which_file_it_means(tmp_path):
+    animated = (b"acTL", struct.pack(">II", 0, 0))  # an animation without a picture
+    path = tmp_path / "odd\nname.png"
+    path.write_bytes(png(8, 8, zlib.compress(b"\0\xaa" * 8), animated))
+    with pytest.warns(UserWarning, match="Invalid APNG") as caught:
+        assert mv.open_image(path).size == (8, 8)
+    assert [str(warning.message).partition("Invalid")[0] for warning in caught] == [f"{tmp_path}/odd\\nname.png: "]
+
+
+@pytest.mark.parametrize("name", ["line\nfeed.png", "red\x1b[31m.png", "c1\x9b31m.png", "carriage\rreturn.png"])
+@pytest.mark.parametrize("content", [b"no picture", b"", png(4, 4), png(2**20, 2**20), b"GIF89a\1"])
+def test_no_name_of_a_file_can_control_the_terminal(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(mv.FileError) as refused:
+        mv.open_image(tmp_path / name)
+    assert str(refused.value).isprintable()
+    assert ascii(name)[1:-1] in str(refused.value)
 
 
 def save_tiff(path, levels, **tags):
@@ -190,17 +361,17 @@ def test_sixteen_bit_pictures_of_another_meaning_are_refused(tags, tmp_path, mon
 
     assert np.asarray(mv.open_image(path))[0, :, 0].tolist() == [0, 255]
     monkeypatch.setattr(Image, "open", open_with_tags)
-    with pytest.raises(mv.ImageError, match="a sixteen-bit picture with transparency, inverted or with unused bits"):
+    with pytest.raises(mv.FileError, match="a sixteen-bit picture with transparency, inverted or with unused bits"):
         mv.open_image(path)
 
 
 def test_transparency_does_not_let_unclear_pictures_through(tmp_path):
     Image.fromarray(np.array([[1000, 65535]], np.uint16)).save(tmp_path / "deep.png", transparency=1000)
-    with pytest.raises(mv.ImageError, match="a sixteen-bit picture with transparency"):
+    with pytest.raises(mv.FileError, match="a sixteen-bit picture with transparency"):
         mv.open_image(tmp_path / "deep.png")
     image = Image.new("I", (2, 2), 40000)
     image.info["transparency"] = 0
-    with pytest.raises(mv.ImageError, match="mode 'I' does not say which value is white"):
+    with pytest.raises(mv.FileError, match="mode 'I' does not say which value is white"):
         to_rgb(image)
 
 
@@ -209,7 +380,7 @@ def test_transparency_does_not_let_unclear_pictures_through(tmp_path):
 )
 def test_broken_headers_are_image_errors_and_nothing_else(content, tmp_path):
     (tmp_path / "broken").write_bytes(content)
-    with pytest.raises(mv.ImageError):
+    with pytest.raises(mv.FileError):
         mv.open_image(tmp_path / "broken")
 
 
@@ -225,12 +396,12 @@ def test_a_damaged_exif_block_leaves_the_picture_as_it_is(tmp_path, monkeypatch)
 def test_a_picture_opened_elsewhere_and_cut_short_is_an_image_error(tmp_path):
     buffer = io.BytesIO()
     Image.fromarray(noise(64, 64, 3)).save(buffer, "jpeg")
-    with pytest.raises(mv.ImageError, match="the picture is damaged or cut short"):
+    with pytest.raises(mv.FileError, match="the picture is damaged or cut short"):
         mv.preprocess(Image.open(io.BytesIO(buffer.getvalue()[:1500])))
 
 
 def test_a_line_is_no_picture_and_costs_no_memory():
-    with pytest.raises(mv.ImageError, match="1×20000 pixels is a line"):
+    with pytest.raises(mv.FileError, match="1×20000 pixels is a line"):
         mv.preprocess(Image.new("RGB", (1, 20000)))
 
 
@@ -251,7 +422,7 @@ def test_a_pipe_is_not_a_picture_and_nobody_waits_for_it(tmp_path):
     mkfifo = getattr(os, "mkfifo", None) or pytest.skip("no pipes with names here")
     mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", tmp_path):
-        with pytest.raises(mv.ImageError, match="is not a file"):
+        with pytest.raises(mv.FileError, match="is not a file"):
             mv.open_image(path)
 
 
@@ -261,12 +432,8 @@ def test_one_channel_is_pillows_grey():
     assert grey.shape == (1, 1, 256, 256)
     red, green, blue = mv.preprocess(photograph)[0]
     torch.testing.assert_close(grey[0, 0], 0.299 * red + 0.587 * green + 0.114 * blue, rtol=0, atol=0.005)
-    with pytest.raises(ValueError, match="channels must be 3"):
-        mv.preprocess(photograph, channels=4)
 
 
-def test_the_interpolation_matters_and_is_checked():
+def test_the_interpolation_matters():
     photograph = mv.sample_picture("chelsea")
     assert (mv.preprocess(photograph) - mv.preprocess(photograph, interpolation="bilinear")).abs().max() > 0.01
-    with pytest.raises(ValueError, match="'bicubic' or 'bilinear', not 'nearest'"):
-        mv.preprocess(photograph, interpolation="nearest")

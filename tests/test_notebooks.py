@@ -1,16 +1,24 @@
 """Every notebook agrees with its source, was run from top to bottom, and has the frame that readers rely on."""
 
+import contextlib
+import copy
 import importlib.util
 import io
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import matplotlib
 import nbformat
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from mvit2_lib import figures
+from mvit2_lib.course import checks, figures
+from mvit2_lib.model import make_divisible
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
@@ -38,6 +46,9 @@ def outputs(notebook):
     return [output for cell in code_cells(notebook) for output in cell.outputs]
 
 
+READERS = "(readers write in my_notebooks, which `make lab` opens; authors run `make notebooks`; git restores the rest)"
+
+
 def name_of(path):
     return str(path.relative_to(ROOT))
 
@@ -53,12 +64,13 @@ def test_there_is_one_notebook_for_each_source_and_a_student_edition_where_there
 
 @every_notebook
 def test_notebook_and_source_agree(path):
+    assert not build.written_into(path), f"somebody has written into {name_of(path)} {READERS}"
     expected, actual = build.from_source(ROOT / "notebooks" / "source" / f"{path.stem}.py"), read(path)
     expected = build.student_edition(expected) if path in STUDENT_EDITIONS else expected
     keys = ("id", "cell_type", "source", "metadata")
     assert [{key: cell[key] for key in keys} for cell in actual.cells] == [
         {key: cell[key] for key in keys} for cell in expected.cells
-    ], "the notebook is not what its source describes: run `make notebooks`"
+    ], f"the notebook is not what its source describes {READERS}"
     assert actual.metadata == expected.metadata
 
 
@@ -66,7 +78,7 @@ def test_notebook_and_source_agree(path):
 def test_cells_were_run_once_each_from_top_to_bottom(path):
     # A notebook whose outputs were stripped passes nbval silently: it has nothing to compare.
     counts = [cell.execution_count for cell in code_cells(read(path))]
-    assert counts == list(range(1, len(counts) + 1))
+    assert counts == list(range(1, len(counts) + 1)), f"{name_of(path)} was not run from top to bottom {READERS}"
 
 
 @every_notebook
@@ -104,16 +116,16 @@ def test_a_sentence_under_every_figure_says_what_it_shows(path):
 
 
 @every_notebook
-def test_code_cells_are_short_and_explained(path):
+def test_code_cells_are_short(path):
     cells = read(path).cells
-    for before, cell in zip(cells, cells[1:], strict=False):
+    for cell in cells:
         if cell.cell_type == "code":
-            assert len(cell.source.splitlines()) <= 15, cell.source
-            assert before.cell_type == "markdown", f"no text before:\n{cell.source}"
+            longest = 25 if re.search(r"^class ", cell.source, re.MULTILINE) else 20
+            assert len(cell.source.splitlines()) <= longest, cell.source
             assert not cell.source.rstrip().endswith(";"), cell.source
             assert not re.search(r"^\s*[!%]|\bpip\b|sys\.path", cell.source, re.MULTILINE), cell.source
     first = next(cell for cell in cells if cell.cell_type == "code")
-    assert len(first.source.splitlines()) <= 8
+    assert len([line for line in first.source.splitlines() if line]) <= 8
 
 
 @every_notebook
@@ -197,6 +209,10 @@ def test_internal_links_lead_somewhere(path):
             assert (path.parent / target.partition("#")[0]).exists(), target
 
 
+@pytest.mark.skipif(
+    f"matplotlib=={matplotlib.__version__}" not in (ROOT / "constraints.txt").read_text(encoding="utf-8"),
+    reason="the figures were drawn with the pinned Matplotlib; another one moves their parts by a pixel or more",
+)
 @pytest.mark.parametrize("name", build.FIGURES)
 def test_shared_figures_are_those_that_the_code_draws(name):
     stored = Image.open(ROOT / "figures" / name)
@@ -212,3 +228,51 @@ def test_shared_figures_are_those_that_the_code_draws(name):
 def test_there_is_no_stray_figure():
     data = {"quadratic_vs_linear.json"}  # the records that the figure of the same name is drawn from
     assert {path.name for path in (ROOT / "figures").iterdir()} == set(build.FIGURES) | data
+
+
+def run_alone(source):
+    """Return what an exercise cell prints without the rest of its notebook."""
+    namespace = {"torch": torch, "np": np, "F": torch.nn.functional, "nn": torch.nn, "checks": checks}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(source, namespace | {"make_divisible": make_divisible})
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize("path", STUDENT_EDITIONS, ids=name_of)
+def test_an_exercise_runs_without_the_rest_and_says_what_is_stored(path):
+    for edition in (path, ROOT / "notebooks" / path.name):
+        for cell in code_cells(read(edition)):
+            if "exercise" in cell.metadata.get("tags", []):
+                assert run_alone(cell.source) == cell.outputs[0].text
+
+
+def test_a_notebook_that_somebody_has_written_into_is_never_overwritten(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    ours, target = read(STUDENT_EDITIONS[0]), tmp_path / "01.ipynb"
+    build.write(ours, target)
+    answered = copy.deepcopy(ours)
+    code_cells(answered)[-1].source += "\n# my answer"
+    nbformat.write(answered, target)
+    before = target.read_bytes()
+    with pytest.raises(SystemExit, match="was left alone: somebody has written into it"):
+        build.write(ours, target)
+    assert target.read_bytes() == before
+    run = copy.deepcopy(ours)  # running and saving it is no writing
+    code_cells(run)[0].execution_count, code_cells(run)[0].metadata["execution"] = 17, {"now": "1"}
+    nbformat.write(run, target)
+    build.write(ours, target)
+    assert read(target) == ours
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("printed", "passes"), [("a warning of another library", True), ("", False)])
+def test_noise_on_stderr_turns_no_notebook_red_but_another_output_does(tmp_path, printed, passes):
+    shown = "as stored" if passes else "something else"
+    code = f"import sys\nprint({printed!r}, file=sys.stderr)\nprint({shown!r})"
+    cell = nbformat.v4.new_code_cell(code, execution_count=1)
+    cell.outputs = [nbformat.v4.new_output("stream", text="as stored\n")]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "noise.ipynb")
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", "noise.ipynb"]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert (process.returncode == 0) == passes, process.stdout

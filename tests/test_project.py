@@ -1,6 +1,7 @@
-"""The project keeps its promises about packaging, layering, import time and documentation."""
+"""The project keeps its promises about packaging, import time and documentation; import-linter holds the layers."""
 
 import ast
+import importlib
 import inspect
 import re
 import subprocess
@@ -12,8 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import mvit2_lib as mv
-from mvit2_lib.checks.ready import MINIMUM_PYTHON
+from mvit2_lib.course.setup import MINIMUM_PYTHON
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,30 +24,6 @@ ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "mvit2_lib"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CONDA_NAMES = {"torch": "pytorch-cpu"}
-# From the ground up: a file may import only from those before it.
-FLOORS = (
-    "attention",
-    "patches",
-    "blocks",
-    "model",
-    "files",
-    "layouts",
-    "hub",
-    "checkpoints",
-    "images",
-    "data",
-    "recipe",
-    "parallel",
-    "evaluation",
-    "training",
-    "cost",
-    "published",
-    "records",
-    "timing",
-    "figures",
-    "checks",
-    "__main__",
-)
 
 
 def python(code):
@@ -59,7 +35,7 @@ def test_environment_yml_lists_the_dependencies_of_pyproject():
     lines = [Requirement(line) for line in environment["dependencies"] if isinstance(line, str)]
     conda = {line.name: line.specifier for line in lines if line.name != "pip"}
     expected = {"python": Requirement(f"python{PROJECT['requires-python']}").specifier}
-    for line in map(Requirement, PROJECT["dependencies"]):
+    for line in map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["course"]):
         expected[CONDA_NAMES.get(line.name, line.name)] = line.specifier
     assert conda == expected
     assert environment["channels"] == ["conda-forge"]
@@ -72,8 +48,8 @@ def pins():
 
 def test_every_dependency_is_pinned_within_its_range():
     pinned = {canonicalize_name(pin.name): pin for pin in pins()}
-    extras = PROJECT["optional-dependencies"]
-    for line in map(Requirement, PROJECT["dependencies"] + extras["authors"] + extras["references"]):
+    extras = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+    for line in map(Requirement, PROJECT["dependencies"] + extras):
         (version,) = pinned[canonicalize_name(line.name)].specifier
         assert version.operator == "=="
         assert line.specifier.contains(version.version)
@@ -89,60 +65,95 @@ def test_python_versions_agree():
     assert f">={MINIMUM_PYTHON}" == PROJECT["requires-python"]
 
 
-def test_files_import_only_from_floors_below():
-    rooms = {path.stem for path in LIBRARY.glob("*.py")} | {path.parent.name for path in LIBRARY.glob("*/*.py")}
-    assert rooms - {"__init__"} == set(FLOORS)
-    for index, floor in enumerate(FLOORS):
-        for path, level in [(LIBRARY / f"{floor}.py", 1), *((path, 2) for path in (LIBRARY / floor).glob("*.py"))]:
-            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if path.exists() else ()
-            imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == level}
-            assert imported <= set(FLOORS[:index]), path
-
-
-def test_importing_the_library_is_light():
-    heavy = python(
-        "import sys, mvit2_lib; "
-        "print([n for n in ('matplotlib', 'timm', 'transformers', 'keras', 'sklearn', 'skimage', 'huggingface_hub', "
-        "'torchvision', 'IPython') if n in sys.modules])"
+@pytest.fixture(scope="module")
+def fresh_import():
+    """Return what a fresh Python has loaded after importing the library, and the seconds that took beyond PyTorch."""
+    code = (
+        "import sys, time, torch; start = time.process_time(); import mvit2_lib; "
+        "print(time.process_time() - start, *sys.modules)"
     )
-    assert heavy == "[]"
+    runs = [python(code).split() for _ in range(2)]
+    return set(runs[0][1:]), min(float(run[0]) for run in runs)
 
 
-def test_importing_the_library_takes_at_most_three_tenths_of_a_second_beyond_torch():
-    code = "import time, torch; start = time.process_time(); import mvit2_lib; print(time.process_time() - start)"
-    assert min(float(python(code)) for _ in range(3)) < 0.3
+def test_importing_the_library_loads_nothing_of_the_course_and_no_reference(fresh_import):
+    loaded, _ = fresh_import
+    heavy = {"matplotlib", "timm", "transformers", "keras", "sklearn", "skimage", "huggingface_hub", "torchvision"}
+    assert not loaded & (heavy | {"IPython", "onnx", "onnxruntime", "packaging.requirements"})
+    assert not [name for name in loaded if name.startswith("mvit2_lib.course")]
+
+
+def test_importing_the_library_takes_at_most_three_tenths_of_a_second_beyond_torch(fresh_import):
+    assert fresh_import[1] < 0.3
+
+
+def test_nothing_but_the_core_dependencies_is_imported_outside_the_course():
+    core = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]} | {"pil", "mvit2-lib"}
+    optional = {"samples.py": {"sklearn", "skimage"}}  # imported where they are used
+    for path in LIBRARY.rglob("*.py"):
+        if "course" in path.relative_to(LIBRARY).parts:
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+        names |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        roots = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - optional.get(path.name, set())
+        assert {canonicalize_name(root) for root in roots} <= {name.replace("pillow", "pil") for name in core}, path
+
+
+MODULES = {
+    ".".join(path.relative_to(LIBRARY).with_suffix("").parts): path
+    for path in LIBRARY.rglob("*.py")
+    if path.name != "__init__.py"
+}
 
 
 def public_objects():
-    for name in mv.__all__:
-        yield name, getattr(mv, name)
-    for floor in FLOORS:
-        module = sys.modules.get(f"mvit2_lib.{floor}") or __import__(f"mvit2_lib.{floor}", fromlist=[floor])
+    for dotted in MODULES:
+        module = importlib.import_module(f"mvit2_lib.{dotted}")
         for name, thing in vars(module).items():
-            home = getattr(thing, "__module__", None) or ""
-            if not name.startswith("_") and (home == module.__name__ or home.startswith(f"{module.__name__}.")):
-                yield f"{floor}.{name}", thing
+            if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__:
+                yield f"{dotted}.{name}", thing
 
 
 PUBLIC = dict(public_objects())
+NOTEBOOKS = {
+    path.stem[:2]: path.read_text(encoding="utf-8") for path in sorted((ROOT / "notebooks" / "source").glob("*.py"))
+}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_things_are_documented(name):
-    thing = PUBLIC[name]
-    documentation = inspect.getdoc(thing) or ""
-    assert documentation.split("\n")[0].endswith((".", ":")), f"{name} has no summary"
-    if isinstance(thing, type) and issubclass(thing, Exception):
-        return
-    if name.split(".")[0] in ("attention", "patches", "blocks", "cost") or name in mv.__all__:
-        if inspect.isclass(thing) and not hasattr(thing, "forward"):
-            return
-        assert re.search(r"Built in notebook 0\d", documentation), f"{name} does not say where it is built"
+    documentation = inspect.getdoc(PUBLIC[name]) or ""
+    assert documentation.split("\n")[0].rstrip().endswith((".", ":")), f"{name} has no summary"
 
 
-@pytest.mark.parametrize("name", [n for n, thing in PUBLIC.items() if inspect.isfunction(thing)])
+@pytest.mark.parametrize("name", PUBLIC)
+def test_what_a_docstring_says_about_a_notebook_is_true(name):
+    documentation, short = inspect.getdoc(PUBLIC[name]) or "", name.rpartition(".")[2]
+    for number in re.findall(r"Used in notebook (\d\d)", documentation):
+        assert re.search(rf"\b{short}\b", NOTEBOOKS[number]), f"notebook {number} never says {short}"
+    for number in re.findall(r"Built in notebook (\d\d)", documentation):
+        text = NOTEBOOKS[number]
+        defined = re.search(rf"^ *(?:def|class) {short}\b", text, re.MULTILINE)
+        compared = [line for line in text.splitlines() if re.search(rf"\b{short}\(", line) and "assert" in line]
+        built = re.search(rf"\b{short}\(", text) and re.search(r"assert_close|assert_same|torch\.equal|assert ", text)
+        assert defined or compared or built, f"notebook {number} neither defines {short} nor compares with it"
+
+
+def test_docstrings_are_shorter_than_the_code_they_stand_on():
+    words, lines = 0, 0
+    for path in MODULES.values():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and ast.get_docstring(node):
+                words += node.body[0].end_lineno - node.body[0].lineno + 1
+        lines += len([line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()])
+    assert words < (lines - words) / 2
+
+
+@pytest.mark.parametrize("name", [n for n, thing in PUBLIC.items() if callable(thing)])
 def test_documented_parameters_are_the_real_ones(name):
-    documentation = inspect.getdoc(PUBLIC[name])
+    documentation = inspect.getdoc(PUBLIC[name]) or ""
     section = re.search(r"Parameters\n-+\n(.*?)(?=\n\n\w[\w ]*\n-+\n|\Z)", documentation, re.DOTALL)
     if section:
         documented = [

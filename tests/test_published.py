@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mvit2_lib.published import published
+from mvit2_lib.course.published import published
 
 
 def test_every_speed_row_names_two_models_two_values_and_a_source():

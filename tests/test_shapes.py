@@ -1,6 +1,7 @@
 """The shape comments in the library are true: `# [B, P, N, d]` is compared with the tensor when the line has run."""
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import re
@@ -9,9 +10,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from micro import QUICK, trained
 
 import mvit2_lib as mv
-from mvit2_lib import attention, blocks, data, images, model, patches, timing, training
+from mvit2_lib import attention, blocks, model, patches
+from mvit2_lib.course import timing
+from mvit2_lib.data import samples, transforms
+from mvit2_lib.training import distributed, loop
 
 COMMENT = re.compile(r"#\s*\[([^\]]+)\]\s*$")
 
@@ -92,8 +97,8 @@ class Checker:
             sys.settrace(previous)
 
 
-def test_every_shape_comment_in_the_library_is_true():
-    checker = Checker(attention, patches, blocks, model, images, data, training, timing)
+def test_every_shape_comment_in_the_library_is_true(monkeypatch):
+    checker = Checker(attention, patches, blocks, model, samples, transforms, distributed, loop, timing)
     x = torch.randn(2, 3, 7, 12)  # every axis another size, so that a mixed-up axis shows
     checker.follow(mv.MultiHeadSelfAttention(12, 4), x)
     checker.follow(mv.FusedMultiHeadSelfAttention(12, 4), x)
@@ -107,9 +112,14 @@ def test_every_shape_comment_in_the_library_is_true():
     checker.follow(model_in_training.stages[2][1], torch.rand(2, 128, 7, 9))  # odd sides are enlarged
     checker.follow(mv.preprocess, noise(20, 30))
     checker.follow(mv.load_digits, "test")
-    checker.follow(data.distort, torch.rand(5, 3, 8, 12), torch.rand(5, 5))
+    checker.follow(transforms.distort, torch.rand(5, 3, 8, 12), torch.rand(5, 5))
     checker.follow(mv.preprocess, noise(20, 30), 64, 1.0, 1)
-    checker.follow(mv.Pictures(torch.rand(5, 3, 8, 12), torch.arange(5)).__getitems__, [(2, 7), (4, 8)])
+    checker.follow(mv.Preparation(), noise(20, 30))
+    checker.follow(transforms.mix, torch.rand(6, 3, 8, 12), torch.rand(6, 4), 0.2, 0.0, np.random.default_rng(0))
+    checker.follow(lambda: trained(dataclasses.replace(QUICK, cutmix=1.0), pictures=16))
+    monkeypatch.setattr(distributed, "rank_and_size", lambda: (0, 2))  # one process that takes itself for two
+    monkeypatch.setattr(distributed, "mean_over_processes", lambda x: x)
+    checker.follow(distributed.synchronise(torch.nn.BatchNorm2d(7)), torch.rand(2, 7, 3, 5))
     assert checker.problems == []
     every_line = {(path, line) for path, lines in checker.lines.items() for line in lines}
     assert checker.checked == every_line

@@ -7,14 +7,16 @@ import sys
 import time
 import timeit
 import types
+import weakref
 
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 import mvit2_lib as mv
-from mvit2_lib import cost, records, timing
-from mvit2_lib.records import Measurement, Slope, Timings
+from mvit2_lib import cost
+from mvit2_lib.course import records, timing
+from mvit2_lib.course.records import Measurement, Slope, Timings
 
 
 class Clock:
@@ -121,10 +123,34 @@ def test_threads_are_set_while_measuring_and_restored_after():
     assert torch.get_num_threads() == 2
 
 
+def test_short_calls_too_run_on_as_many_threads_as_asked_for_and_the_machine_names_them(clock):
+    seen = set()
+
+    def function():
+        seen.add(torch.get_num_threads())
+        clock.spend(1e-3)
+
+    assert "), 2 threads, PyTorch " in measure({"a": lambda size: function}, [1], threads=2).machine
+    assert seen == {2}
+    assert "), 1 thread, PyTorch " in timing.machine()
+
+
+def test_threads_are_restored_also_after_an_error():
+    torch.set_num_threads(2)
+    with pytest.raises(ZeroDivisionError):
+        timing.breakdown(lambda: 1 / 0)
+    assert torch.get_num_threads() == 2
+
+
+def test_a_clock_that_stands_still_stops_no_measurement(clock):
+    assert measure({"a": lambda size: lambda: None}, [1], rounds=1)["a", 1].best < 1e-9
+
+
 def test_a_progress_bar_is_shown_and_cleared(capsys):
     measure({"a": quick()}, [1, 2], progress=True)
     shown = capsys.readouterr().err
     assert "measuring" in shown
+    assert "0/4 " in shown  # two sizes in two rounds
     assert shown.endswith("\r")
     measure({"a": quick()}, [1, 2], progress=False)
     assert capsys.readouterr().err == ""
@@ -136,16 +162,17 @@ def test_a_progress_bar_is_shown_and_cleared(capsys):
         ({"sizes": []}, ValueError, "there are no sizes: give at least one"),
         ({"sizes": [4, 2]}, ValueError, r"the sizes must grow, but they are \[4, 2\]: sort them"),
         ({"sizes": [2, 2]}, ValueError, "must grow"),
-        ({"sizes": [2.5, 3]}, ValueError, "a size must be a positive whole number, not 2.5"),
-        ({"sizes": [0, 3]}, ValueError, "a size must be a positive whole number, not 0"),
+        ({"sizes": [2.5, 3]}, ValueError, "a size must be a whole number from 1 up, not 2.5"),
+        ({"sizes": [2, 3.5]}, ValueError, "a size must be a whole number from 1 up, not 3.5"),
+        ({"sizes": [0, 3]}, ValueError, "a size must be a whole number from 1 up, not 0"),
         ({"contestants": {}}, ValueError, "nothing to measure"),
         (
             {"contestants": {"a": torch.ones(2)}},
             TypeError,
             "contestant 'a' must be a function of the size, not a Tensor",
         ),
-        ({"rounds": 0}, ValueError, "rounds must be a positive whole number, not 0"),
-        ({"threads": 1.5}, ValueError, "threads must be a positive whole number, not 1.5"),
+        ({"rounds": 0}, ValueError, "rounds must be a whole number from 1 up, not 0"),
+        ({"threads": 1.5}, ValueError, "threads must be a whole number from 1 up, not 1.5"),
         ({"device": "tpu"}, ValueError, "no device 'tpu': choose 'cpu' or 'cuda'"),
         ({"sizes": 5}, TypeError, "sizes must be a list of whole numbers, not a int"),
         ({"contestants": ["a"]}, TypeError, "contestants must be a dictionary from names to functions, not a list"),
@@ -189,7 +216,7 @@ def test_sizes_before_a_failure_are_timed_before_it_happens():
 
         return function
 
-    with pytest.raises(timing.MeasurementError, match="device lost") as caught:
+    with pytest.raises(timing.MeasurementError, match="'a' raised RuntimeError at size 4: device lost") as caught:
         measure({"a": prepare}, [1, 2, 4])
     assert caught.value.timings.sizes("a") == [1, 2]
 
@@ -198,6 +225,28 @@ def test_every_contestant_in_trouble_is_named_and_the_first_error_is_the_cause()
     with pytest.raises(timing.MeasurementError, match=r"'a' raised KeyError .*; 'b' raised MemoryError") as caught:
         measure({"a": fails_from(2, KeyError), "b": fails_from(4)}, [1, 2, 4])
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_an_error_without_a_message_is_said_to_have_none():
+    def prepare(size):
+        raise ValueError
+
+    with pytest.raises(timing.MeasurementError, match="'a' raised ValueError at size 1: without a message"):
+        measure({"a": prepare}, [1])
+
+
+def test_the_error_of_a_contestant_does_not_keep_its_inputs_in_memory():
+    inputs = []
+
+    def prepare(size):
+        x = torch.ones(size)
+        inputs.append(weakref.ref(x))
+        raise MemoryError("no room")
+
+    with pytest.raises(timing.MeasurementError) as caught:
+        measure({"a": prepare}, [5])
+    assert isinstance(caught.value.__cause__, MemoryError)
+    assert inputs[0]() is None
 
 
 def test_nothing_is_said_to_be_kept_where_nothing_was_measured():
@@ -235,6 +284,7 @@ def test_a_contestant_that_raises_in_a_later_round_keeps_what_it_had(clock):
     assert caught.value.timings.sizes("b") == [1, 2]
     assert len(caught.value.timings["b", 2].seconds) == 3
     assert len(caught.value.timings["a", 1].seconds) == 1
+    assert len(calls) == 9  # the call that raised was its last
 
 
 @pytest.mark.parametrize("calls_before", [1, 5, 6, 7, 9, 12, 17])
@@ -364,6 +414,11 @@ def test_the_contestants_have_the_sizes_asked_for():
     assert held["multi-head, fused"] < held["multi-head, explicit"] / 2
     assert held["Linformer"] == cost.linformer_bytes(64, 8, 16, 2)
     assert held["separable"] == cost.separable_bytes(64, 8)
+    # Those of the course have the sizes that the title of the records names.
+    held = {name: timing.peak_bytes(prepare(128)) for name, prepare in timing.attentions().items()}
+    assert held["multi-head, explicit"] == cost.multi_head_bytes(128, 64, 4)
+    assert held["Linformer"] == cost.linformer_bytes(128, 64, 64, 4)
+    assert held["separable"] == cost.separable_bytes(128, 64)
 
 
 def test_the_contestants_are_built_on_the_device_asked_for():
@@ -464,6 +519,9 @@ def test_a_slope_can_be_taken_of_a_part():
     rows = [Measurement("a", size, (max(1000, size) * 1e-6,)) for size in (10, 100, 1000, 2000, 4000, 8000)]
     assert Timings("", tuple(rows)).slope("a", smallest=1000).value == pytest.approx(1)
     assert Timings("", tuple(rows)).slope("a", largest=1000).value == pytest.approx(0)
+    rows = [Measurement("a", size, (seconds,)) for size, seconds in ((1, 1.0), (10, 1.0), (100, 10.0))]
+    assert Timings("", tuple(rows)).slope("a", smallest=10).value == pytest.approx(1)  # both limits are included
+    assert Timings("", tuple(rows)).slope("a", largest=10).value == pytest.approx(0)
 
 
 @pytest.mark.parametrize(
@@ -474,6 +532,7 @@ def test_a_slope_can_be_taken_of_a_part():
         ([64, 64], [0.1, 0.2], "at least two sizes"),
         ([64, 128], [0.1], "there are 2 sizes and 1 times"),
         ([64, 128], [0.1, 0.0], "above zero"),
+        ([0, 128], [0.1, 0.2], "above zero"),
     ],
 )
 def test_a_slope_of_too_little_is_refused(sizes, seconds, message):
@@ -488,6 +547,7 @@ def test_the_crossover_is_read_off_between_the_points():
     assert records.crossover(sizes, linear, quadratic) is None  # ahead at first, and behind in the end
     back_and_forth = [4, 1, 4, 1, 4]
     assert records.crossover([1, 4, 16, 64, 256], back_and_forth, 5 * [2]) == pytest.approx(128)  # the last crossing
+    assert records.crossover(sizes, [1, 2, 3, 4], [1, 1, 1, 1]) == 16  # they begin together
     assert records.crossover(sizes, [1, 1, 1, 1], [2, 2, 2, 2]) is None
     assert records.crossover(sizes, [2, 2, 2, 2], [1, 1, 1, 1]) is None
 
@@ -507,16 +567,27 @@ def test_records_survive_being_saved(tmp_path):
     assert Timings.load(tmp_path / "timings.json") == timings
 
 
+def test_seconds_are_saved_with_four_digits_and_a_file_without_a_title_has_an_empty_one(tmp_path):
+    Timings("x", (Measurement("a", 1, (1.23456e-5, 98.7654)),), "a title").save(tmp_path / "some.json")
+    loaded = Timings.load(tmp_path / "some.json")
+    assert loaded["a", 1].seconds == (1.235e-5, 98.77)
+    assert (loaded.machine, loaded.title) == ("x", "a title")
+    row = '{"name": "a", "size": 1, "seconds": [1]}'
+    (tmp_path / "older.json").write_text(f'{{"machine": "x", "measurements": [{row}]}}')
+    assert Timings.load(tmp_path / "older.json") == Timings("x", (Measurement("a", 1, (1.0,)),), "")
+
+
 def test_a_crossover_needs_times_for_every_size():
     with pytest.raises(ValueError, match="there are 3 sizes, but 2 and 2 times"):
         records.crossover([1, 2, 3], [1, 2], [2, 1])
 
 
 EMPTY = '{"machine": "x", "measurements": [{"name": "a", "size": 1, "seconds": []}]}'
+WORDS = '{"machine": "x", "measurements": [{"name": "a", "size": 1, "seconds": ["soon"]}]}'
 NAMELESS = '{"machine": "x", "measurements": [{"name": 1}]}'
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"machine": "x"}', EMPTY, NAMELESS])
+@pytest.mark.parametrize("content", ["", "[]", '{"machine": "x"}', EMPTY, NAMELESS, WORDS])
 def test_a_file_without_records_is_refused(tmp_path, content):
     (tmp_path / "other.json").write_text(content)
     with pytest.raises(ValueError, match=r"other.json does not hold timings"):
@@ -567,7 +638,7 @@ def test_the_command_hands_its_options_on(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
-def test_an_interrupted_command_never_replaces_good_records(tmp_path, monkeypatch, interrupted):
+def test_an_interrupted_command_never_replaces_good_records(tmp_path, monkeypatch, capsys, interrupted):
     path = tmp_path / "good.json"
     good = Timings("a machine", (Measurement("a", 64, (0.25, 0.5)),))
     good.save(path)
@@ -581,12 +652,14 @@ def test_an_interrupted_command_never_replaces_good_records(tmp_path, monkeypatc
     else:  # some attention did not fit: the others are what was asked for
         timing.main([str(path)])
     assert Timings.load(path) == (good if interrupted else some)
+    assert "out of memory" in capsys.readouterr().out
 
 
 def test_a_command_that_measured_nothing_writes_nothing(tmp_path, monkeypatch):
     captured(monkeypatch, timing.MeasurementError("out of memory", Timings("", ())))
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as caught:
         timing.main([str(tmp_path / "a.json")])
+    assert caught.value.code == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -596,8 +669,9 @@ def test_the_command_refuses_what_cannot_end_well_before_it_measures(monkeypatch
         (["nowhere/a.json"], "there is no folder nowhere"),
         (["a.json", "--largest", "64"], "--largest must be at least 128"),
     ):
-        with pytest.raises(SystemExit):
+        with pytest.raises(SystemExit) as caught:
             timing.main(arguments)
+        assert caught.value.code == 2
         assert message in capsys.readouterr().err
     assert seen == {}
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 import mvit2_lib as mv
-from mvit2_lib import timing
+from mvit2_lib.course import timing
 
 SOURCE = Path(__file__).parents[1] / "notebooks" / "source" / "03_quadratic_vs_linear.py"
 
@@ -48,7 +48,7 @@ def test_a_secretly_pairwise_attention_gives_the_same_numbers():
     torch.testing.assert_close(pairwise(x), honest(x))
 
 
-@pytest.mark.parametrize("fault", [MultiHeadUnderAnotherName, SecretlyPairwise])
+@pytest.mark.parametrize("fault", [pytest.param(MultiHeadUnderAnotherName, marks=pytest.mark.slow), SecretlyPairwise])
 def test_quadratic_work_under_the_name_of_separable_attention_is_found(monkeypatch, fault):
     with pytest.raises(AssertionError) as caught:
         run_verdicts(monkeypatch, fault)

@@ -18,20 +18,28 @@
 # %% [markdown]
 # ## Is your machine ready? · 0 min
 #
-# The first cell imports PyTorch and the small library behind this course, `mvit2_lib`, under the short name `mv`. The library holds
-# nothing secret. Every part of the model is built in front of you, from one dot product up.
+# The second cell imports PyTorch and the small library behind this course, `mvit2_lib`, under the short name `mv`. The library holds
+# nothing secret. Every part of the model is built in front of you, from one dot product up. The first cell looks whether this
+# notebook runs on the Python that the course was installed into; where it does, it prints nothing.
+
+# %%
+import importlib.util
+
+if importlib.util.find_spec("torch") is None:
+    print("This kernel has no PyTorch. Start the course with `make lab`,")
+    print("or choose the kernel of its environment in the menu Kernel.")
 
 # %%
 import torch
 
 import mvit2_lib as mv
-from mvit2_lib import checks, figures
+from mvit2_lib.course import figures, setup
 
 # %% [markdown]
 # The next cell looks for everything the course needs. A line that starts with `[FAIL]` ends with what to do about it.
 
 # %%
-checks.machine()
+setup.check_machine()
 
 # %% [markdown]
 # ## The destination, running · 2 min
@@ -40,7 +48,7 @@ checks.machine()
 # this course on 1,415 handwritten digits. What it has learned, its *weights*, comes with the library, so nothing is downloaded.
 
 # %%
-model = mv.load_pretrained("digits")
+model = mv.load_pretrained("digits").model
 print(f"{mv.count_parameters(model):,} learned numbers")
 
 # %% [markdown]
@@ -112,9 +120,9 @@ print(f"{correct} of {len(labels)} digits it had never seen: {correct / len(labe
 
 # %% tags=["nbval-ignore-output"]
 try:
-    imagenet_model = mv.load_pretrained("mobilevitv2_050")
+    imagenet_model = mv.load_pretrained("mobilevitv2_050").model
     print("The ImageNet weights are loaded.")
-except mv.DownloadError:
+except mv.RetryError:
     imagenet_model = None
     print("No ImageNet weights: they could not be fetched. The cell that needs them will be skipped.")
 
@@ -210,12 +218,12 @@ for k in (16, 256, 1024):
 # | [07 · Training](07_training.ipynb) | train it, compare three kinds of attention fairly, and survive an interruption | 90 |
 #
 # **How to work.** At a *Predict* question, stop and write your answer down before you run the cell below it. A wrong prediction is
-# worth more than a right one: it shows where your picture and the machine's differ. *Exercises* come from notebook 01 on. In the folder
-# `exercises` you find the notebooks once more with stubs to fill in. A check tells you the likely mistake, and a hint and a solution are
-# folded away beside it.
+# worth more than a right one: it shows where your picture and the machine's differ. *Exercises* come from notebook 01 on. `make lab` opens
+# your own copies of the notebooks, in the folder `my_notebooks`: there the exercises are stubs to fill in, a check tells you the likely
+# mistake, and a hint and a solution are folded away beside it. Nothing ever overwrites your copies.
 #
-# **Where the code lives.** What the notebooks build and later ones use is in the folder `mvit2_lib`. Each of its files can be read in one sitting,
-# and each part says which notebook it belongs to.
+# **Where the code lives.** What the notebooks build and later ones use is in the folder `mvit2_lib`. Each of its files can be read in one sitting.
+# The subject stands in five of them, `attention`, `patches`, `blocks`, `model` and `cost`; the apparatus is in folders of its own.
 
 # %% [markdown]
 # ## Letters you will meet · 14 min

@@ -27,7 +27,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import mvit2_lib as mv
-from mvit2_lib import checks, cost, figures
+from mvit2_lib import cost
+from mvit2_lib.course import checks, figures
 
 _ = torch.set_printoptions(precision=2, sci_mode=False)
 

@@ -27,8 +27,9 @@ import time
 import torch
 
 import mvit2_lib as mv
-from mvit2_lib import checks, cost, figures, records, timing
-from mvit2_lib.published import published
+from mvit2_lib import cost
+from mvit2_lib.course import checks, figures, records, timing
+from mvit2_lib.course.published import published
 
 # %% [markdown]
 # Notebook 02 ended with exact formulas for the multiply–accumulates (MACs) of three attentions over $k$ tokens of width $d$. Here they are
@@ -614,7 +615,7 @@ else:
     print("PyTorch finds no CUDA GPU here: there is nothing to measure in this section.")
 
 # %% [markdown]
-# From a terminal, `python -m mvit2_lib.timing gpu.json --device cuda --largest 1048576` goes up to a million tokens, leaves out what no longer fits, and writes the records to a file. `records.Timings.load("gpu.json")`
+# From a terminal, `python -m mvit2_lib.course.timing gpu.json --device cuda --largest 1048576` goes up to a million tokens, leaves out what no longer fits, and writes the records to a file. `records.Timings.load("gpu.json")`
 # and `figures.quadratic_vs_linear` draw them.
 
 # %% [markdown]

@@ -26,7 +26,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import mvit2_lib as mv
-from mvit2_lib import blocks, checks, cost, figures
+from mvit2_lib import blocks, cost
+from mvit2_lib.course import checks, figures
 
 _ = torch.manual_seed(0)
 
@@ -103,7 +104,7 @@ def randomise(module):
 
 
 # %% [markdown]
-# Then the comparison, at both strides. (When it is not training, the library merges each batch norm with its convolution; the numbers are the same.)
+# Then the comparison, at both strides:
 
 
 # %%
@@ -398,10 +399,12 @@ assert cost.count_parameters(ours) == cost.count_parameters(library)
 print(f"equal to mv.MobileViTv2Block, with {cost.count_parameters(library):,} parameters in both")
 
 # %% [markdown]
-# And the library's block is timm's. Copying weights over is the business of notebook 06; here `mv.load_checkpoint` does it for the narrowest published network, `MobileViTv2(0.5)`, and we compare its first block, in double precision. (`checks.referee` imports timm, or says that it is not there, and everything else runs.)
+# And the library's block is timm's. Copying weights over is the business of notebook 06; here `mv.load_checkpoint` does it for the narrowest published network, `MobileViTv2(0.5)`, and we compare its first block, in double precision. (`referee` imports timm, or says that it is not there, and everything else runs.)
 
 # %% tags=["nbval-ignore-output"]
-timm = checks.referee("timm")
+from mvit2_lib.course.referees import referee
+
+timm = referee("timm")
 if timm:
     network = randomise(timm.create_model("mobilevitv2_050"))
     library = mv.load_checkpoint(mv.MobileViTv2(0.5), network.state_dict()).eval()
@@ -503,7 +506,7 @@ for name, block in (("v1's wiring", v1), ("MobileViTv2", v2)):
 # table in the library with its sources:
 
 # %%
-from mvit2_lib.published import published
+from mvit2_lib.course.published import published
 
 for row in published("fusion"):
     gain = row["with"] - row["without"]

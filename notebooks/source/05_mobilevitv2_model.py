@@ -25,8 +25,9 @@ import torch
 from torch import nn
 
 import mvit2_lib as mv
-from mvit2_lib import blocks, checks, cost, figures
-from mvit2_lib.published import published
+from mvit2_lib import blocks, cost
+from mvit2_lib.course import checks, figures
+from mvit2_lib.course.published import published
 
 _ = torch.manual_seed(0)
 
@@ -120,25 +121,11 @@ def forward(self, image):
 Model.forward = forward  # two cells make one class, so that each fits on a screen
 
 # %% [markdown]
-# It is the library's model: the same weights under the same names, and the same numbers out. As in notebook 04, all weights, biases and norms are made random first, and large enough that the picture matters for the answer. (The thousand numbers that come out are called *logits*; a softmax would turn them into probabilities.)
-
-
-# %%
-def randomise(module):
-    for name, tensor in module.state_dict().items():
-        if name.endswith("running_var"):
-            tensor.uniform_(0.5, 2)
-        elif tensor.ndim == 1:
-            tensor.normal_(1.0 if name.endswith("weight") else 0.0, 0.3)
-        elif tensor.ndim > 1:
-            tensor.normal_(0, (2 / tensor[0].numel()) ** 0.5)  # keeps the size of the numbers
-    return module.eval()
-
-
-# %% [markdown]
-# If another picture hardly changed the logits, agreement would prove little. So that is measured, too:
+# It is the library's model: the same weights under the same names, and the same numbers out. As in notebook 04, all weights, biases and norms are made random first (`randomise`, which you wrote there), and large enough that the picture matters for the answer. (The thousand numbers that come out are called *logits*; a softmax would turn them into probabilities.) If another picture hardly changed the logits, agreement would prove little. So that is measured, too:
 
 # %%
+from mvit2_lib.course.referees import randomise, referee
+
 ours, library = randomise(Model(0.5)).double(), mv.MobileViTv2(0.5).double().eval()
 library.load_state_dict(ours.state_dict())
 picture, another = torch.rand(2, 1, 3, 256, 256, dtype=torch.float64)
@@ -425,7 +412,7 @@ def compare(name, reference, answer, alpha=0.5):
 # First timm:
 
 # %% tags=["nbval-ignore-output"]
-timm = checks.referee("timm")
+timm = referee("timm")
 if timm:
     for name, alpha in (("mobilevitv2_050", 0.5), ("mobilevitv2_100", 1.0)):
         compare(name, randomise(timm.create_model(name)), lambda model, picture: model(picture), alpha)
@@ -434,7 +421,7 @@ if timm:
 # Then transformers, whose tensors have other names:
 
 # %% tags=["nbval-ignore-output"]
-transformers = checks.referee("transformers")
+transformers = referee("transformers")
 if transformers:
     settings = transformers.MobileViTV2Config(width_multiplier=0.5, num_labels=1000)
     reference = randomise(transformers.MobileViTV2ForImageClassification(settings))
@@ -445,7 +432,7 @@ if transformers:
 # fused convolution there, as in timm: three weights and three biases become one of each, which makes $9 \times 4$ tensors fewer.)
 
 # %%
-from mvit2_lib.layouts import checkpoint_layout
+from mvit2_lib.weights.layouts import checkpoint_layout
 
 names = published("cvnets_names")
 print(len(names), "tensors, for example", names[6]["name"])

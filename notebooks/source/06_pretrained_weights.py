@@ -25,9 +25,9 @@ import torch
 from torch.nn import functional as F
 
 import mvit2_lib as mv
-from mvit2_lib import checks, figures, layouts
-from mvit2_lib.data import digit_picture
-from mvit2_lib.published import published
+from mvit2_lib.course import checks, figures
+from mvit2_lib.course.published import published
+from mvit2_lib.data.samples import digit_picture
 
 # %% [markdown]
 # Apple has published weights for seven widths of MobileViTv2, trained on ImageNet. Their licence is Apple's own, so they do not come with this course. What comes with it is a small model for handwritten digits ($\alpha = 0.25$, trained in notebook 07).
@@ -42,26 +42,24 @@ choice = "digits"
 
 # %%
 try:
-    model = mv.load_pretrained(choice)
-except mv.DownloadError as problem:
+    pretrained = mv.load_pretrained(choice)
+except mv.RetryError as problem:
     print(f"The weights {choice} could not be had: {problem}")
-    choice, model = "digits", mv.load_pretrained("digits")
-print(
-    f"This notebook now runs on the weights {choice!r}: α = {model.width_multiplier}, {mv.count_parameters(model):,} parameters"
-)
+    choice, pretrained = "digits", mv.load_pretrained("digits")
+model, prepare = pretrained.model, pretrained.preparation
+width, size = model.config["width_multiplier"], mv.count_parameters(model)
+print(f"This notebook now runs on the weights {choice!r}: α = {width}, {size:,} parameters")
 
 # %% [markdown]
-# On a machine without any network you can bring the file by hand: `mv.load_model("path/to/model.safetensors", sha256="…")` reads it, and reads the width from the shapes inside. (More in the README, under *Without a network*.)
+# On a machine without any network you can bring the file by hand: `mv.load_pretrained("path/to/model.safetensors", sha256="…")` reads it, and finds out the width from the shapes inside. (More in the README, under *Without a network*.)
 #
-# The picture to ask about has 8×8 pixels for the digit model, and is a photograph for Apple's. `mv.preprocessing` says how the weights want their pictures, and `mv.preprocess` prepares one so (by hand below):
+# The picture to ask about has 8×8 pixels for the digit model, and is a photograph for Apple's. `mv.load_pretrained` returns the model together with what belongs to its weights: `preparation` turns a picture into the batch that they want (by hand below), and `classes` names the answers:
 
 # %%
-if choice == "digits":
-    picture, names = digit_picture(178), [str(digit) for digit in range(10)]
-else:
-    picture, names = mv.sample_picture("chelsea"), mv.imagenet_classes()
+picture = digit_picture(178) if choice == "digits" else mv.sample_picture("chelsea")
+names = pretrained.classes
 with torch.inference_mode():
-    best = model(mv.preprocess(picture, **mv.preprocessing(choice))).softmax(dim=1)[0].topk(3)
+    best = model(prepare(picture)).softmax(dim=1)[0].topk(3)
 print([f"{names[index]}: {probability:.2f}" for probability, index in zip(best.values, best.indices, strict=True)])
 
 # %% [markdown]
@@ -115,7 +113,7 @@ for name in ("layer_2.0.block.conv_3x3.block.norm.weight", "layer_3.1.local_rep.
     print(f"{name} → {renamed[name]} {'(one of ours)' if renamed[name] in ours else '(not one of ours yet)'}")
 
 # %% [markdown]
-# All that is left sits inside the three MobileViTv2 blocks, `layer_3.1` to `layer_5.1`. Nine more rules of the same kind do for Apple's names all that renaming can do; `mvit2_lib/layouts.py` has the rules for all three foreign layouts.
+# All that is left sits inside the three MobileViTv2 blocks, `layer_3.1` to `layer_5.1`. Nine more rules of the same kind do for Apple's names all that renaming can do; `mvit2_lib/weights/layouts.py` has the rules for all three foreign layouts.
 #
 # One thing no rule can rename. Where we have three linear layers, the others have one 1×1 convolution, `qkv_proj`, whose output is then cut into three.
 #
@@ -158,8 +156,10 @@ print("one fused weight, or three: the same numbers")
 # > **Predict.** Apple has 269 tensors. Each of the nine attention layers has one fused weight and one fused bias where we have three of each. How many tensors do we have?
 
 # %%
-sent = layouts.to_layout(model.state_dict(), apple, "ml-cvnets")
-print("recognised as", layouts.checkpoint_layout(sent), "with", len(sent), "tensors; ours has", len(model.state_dict()))
+from mvit2_lib.weights.layouts import checkpoint_layout, to_layout
+
+sent = to_layout(model.state_dict(), apple, "ml-cvnets")
+print("recognised as", checkpoint_layout(sent), "with", len(sent), "tensors; ours has", len(model.state_dict()))
 back = mv.load_model(sent)
 assert all(torch.equal(back.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
 print("every number came back: the two translations undo each other")
@@ -189,7 +189,7 @@ torch.save({"stem.conv.weight": Surprise()}, bad)
 _ = torch.load(bad, weights_only=False)
 try:
     mv.load_model(bad)
-except mv.CheckpointError as error:
+except mv.FileError as error:
     print(error)
 
 # %% [markdown]
@@ -200,7 +200,7 @@ except mv.CheckpointError as error:
 # > **Predict.** Does the file still load? Does the model still know its digits? (It gets 99 % of them right.)
 
 # %%
-digits = mv.load_pretrained("digits")
+digits = mv.load_pretrained("digits").model
 held_out = mv.Pictures(*mv.load_digits("test"))
 good = Path(folder.name, "digits.safetensors")
 mv.save_checkpoint(digits, good, dtype=torch.float16)
@@ -246,7 +246,7 @@ published_hash = hashlib.sha256(good.read_bytes()).hexdigest()
 mv.load_model(good, sha256=published_hash)
 try:
     mv.load_model(damaged, sha256=published_hash)
-except mv.CheckpointError as error:
+except mv.FileError as error:
     print(str(error).replace(hashlib.sha256(content).hexdigest(), "…").replace(published_hash, "…"))
 
 # %% [markdown]
@@ -322,17 +322,19 @@ for name, share in shares.items():
     print(f"{' '.join(name.split()):30} {share:4.0%}")
 
 # %% [markdown]
-# None of these raises an error. All of them are easily made. What they cost ranges from almost nothing to nearly all answers, and how much is hard to guess from the picture or the range. So whoever hands over weights must say how pictures are prepared; in this library `mv.preprocessing(name)` does.
+# None of these raises an error. All of them are easily made. What they cost ranges from almost nothing to nearly all answers, and how much is hard to guess from the picture or the range. So whoever hands over weights must say how pictures are prepared; in this library the `preparation` of `mv.load_pretrained(name)` does.
 
 # %% [markdown]
 # ## The same answer as timm · 30 min
 #
-# `timm` is the library most people would use. These are its own few lines: model, transform, answer. Where timm is installed, they run here, with your choice of weights (`checks.referee` imports a library, or says that it is missing). (For the digits there is no timm model to fetch; `checks.timm_digits` builds one from timm's own class and gives it our weights *under timm's names*.)
+# `timm` is the library most people would use. These are its own few lines: model, transform, answer. Where timm is installed, they run here, with your choice of weights (`referee` imports a library, or says that it is missing. It also declares two operators of torchvision, which timm imports and these models never call, where torchvision was built for another PyTorch.) (For the digits there is no timm model to fetch; `timm_digits` builds one from timm's own class and gives it our weights *under timm's names*.)
 
 # %%
-timm = checks.referee("timm")
+from mvit2_lib.course.referees import referee, timm_digits
+
+timm = referee("timm")
 if timm and choice == "digits":
-    theirs, settings = checks.timm_digits(timm)
+    theirs, settings = timm_digits(timm)
 elif timm:
     theirs = timm.create_model(choice, pretrained=True).eval()
     settings = timm.data.resolve_model_data_config(theirs)
@@ -346,7 +348,7 @@ if timm:
 
 # %%
 with torch.inference_mode():
-    our_logits = model(mv.preprocess(picture, **mv.preprocessing(choice)))
+    our_logits = model(prepare(picture))
 best = our_logits[0].topk(5).indices.tolist()
 print("ours:", [names[index] for index in best])
 if timm:
@@ -382,7 +384,7 @@ for row in published("channel_order"):
 # The last row is a trap in daily use. In transformers a *processor* prepares the pictures. That of MobileViTv2 reverses the channels, and its documentation says that this is right; the evidence above speaks against it. Where transformers is installed, the default of the processor's class, which MobileViT and MobileViTv2 share, can be read off (a published checkpoint may bring settings of its own):
 
 # %%
-transformers = checks.referee("transformers")
+transformers = referee("transformers")
 if transformers:
     processor = transformers.MobileViTImageProcessor()
     print("transformers' processor swaps the channels by default:", processor.do_flip_channel_order)
@@ -460,7 +462,7 @@ attentions = [(number, layer.attention) for number in (3, 4, 5) for layer in mod
 # > **Predict.** The digit pictures have 64×64 pixels. How many patches $N$ does the attention in stage 5 choose from? (Halve five times, then patches of 2×2.)
 
 # %%
-batch = mv.preprocess(picture, **mv.preprocessing(choice))
+batch = prepare(picture)
 hooks = [attention.register_forward_hook(remember(f"stage {number}")) for number, attention in attentions]
 seen.clear()
 with torch.inference_mode():
@@ -529,7 +531,8 @@ for index, label in enumerate(labels[:60].tolist()):
     digit_picture(index).save(place / str(label) / f"{index:02}.png")
 _ = (place / "3" / "broken.png").write_text("this is no picture")
 folders = [str(digit) for digit in range(10)]  # in the order of the logits
-result = mv.evaluate(digits, mv.PictureFolder(place, folders, **mv.preprocessing("digits")), progress=False)
+preparation = mv.load_pretrained("digits").preparation
+result = mv.evaluate(digits, mv.PictureFolder(place, folders, preparation), progress=False)
 print(result.summary())
 print("first unreadable:", result.reasons[0].partition(":")[0])
 
@@ -542,7 +545,7 @@ folder.cleanup()
 # %% [markdown]
 # ## Exercises · 46 min
 #
-# In the student edition (folder `exercises`) the bodies are empty. A check tells you what is wrong, and never raises.
+# In your own copy (folder `my_notebooks`) the bodies are empty. A check names the likely mistake, and never raises.
 
 # %% [markdown]
 # ### 6.1 · A name from timm ★ · 4 min

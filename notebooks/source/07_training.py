@@ -27,8 +27,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import mvit2_lib as mv
-from mvit2_lib import blocks, checks, cost, figures, recipe
-from mvit2_lib.data import distort
+from mvit2_lib import blocks, cost
+from mvit2_lib.course import checks, figures
 
 # %% [markdown]
 # The data are real: 1415 handwritten digits to learn from, and 382 digits of three other people to be tested on (the library's `load_digits`, from scikit-learn). To keep every experiment short, the pictures here have 12×12 pixels and the network is tiny: one convolution, one MobileViTv2 block with a single transformer layer, mean, classifier. Its attention can be exchanged.
@@ -131,8 +131,10 @@ print("the same losses, step by step")
 # **The learning rate** rises in a straight line at first (*warm-up*) and then falls along half a cosine wave. Small steps at the end, it is said, let the weights settle.
 
 # %%
+from mvit2_lib.training.recipe import learning_rate_at
+
 schedule = mv.Recipe(learning_rate=0.01, last_learning_rate=0.01, warmup_steps=20)
-rates = [recipe.learning_rate_at(step, 110, schedule) for step in range(110)]
+rates = [learning_rate_at(step, 110, schedule) for step in range(110)]
 figures.show(
     figures.curves({"learning rate": rates}, "step", "learning rate"),
     alt="The learning rate rises in a line for 20 steps to 0.01 and falls along half a cosine wave to almost zero at step 109.",
@@ -146,9 +148,12 @@ figures.show(
 # **Weight decay** pulls weights towards zero; norms and biases are spared. **Label smoothing** spreads a tenth of the target over all classes, the right one included. **MixUp** overlays two pictures, **CutMix** pastes a part of one into the other, and the target is mixed in the same proportion. How much of each is drawn at random, once for a batch (from a Beta distribution whose parameter is the number in the recipe: at 1 all shares are equally likely, below 1 it is mostly one picture). And pictures can be *distorted*: turned, scaled and shifted a little (for photographs: cut at random).
 
 # %%
+from mvit2_lib.data.transforms import distort, mix
+
 pair, random = images[[1, 5]], np.random.default_rng(12)
-mixed, targets = recipe.mix(pair, labels[[1, 5]], 10, mv.Recipe(mixup=0.8), random)
-cut, cut_targets = recipe.mix(pair, labels[[1, 5]], 10, mv.Recipe(cutmix=1.0), random)
+pure = F.one_hot(labels[[1, 5]], 10).float()  # [2, 10]: all of the target on the right class
+mixed, targets = mix(pair, pure, mixup=0.8, cutmix=0, random=random)
+cut, cut_targets = mix(pair, pure, mixup=0, cutmix=1.0, random=random)
 turned = distort(pair[:1], torch.tensor([[0.9, 0.5, 0.5, -0.6, 0.4]]))  # angle, two scales, two shifts; 1 is the most
 pictures = {
     "a 1": pair[0, 0],
@@ -252,7 +257,7 @@ for name, shares in fresh.items():
 assert np.mean(fresh["AdamW alone"]) > np.mean(results["AdamW alone"])
 
 # %% [markdown]
-# Without a single further step, the first row gains twelve points on average (most of it in one run): about as much as the cosine had brought. At a low rate the weights hardly move any more, so that what was collected fits them. So here the cosine mended the statistics; that it found better weights, we cannot see. (Three seeds do not rank the rows that are close now.) And in the last row about half of the fall lay in the statistics, too (collected, there, on mixed pictures). A plausible story about a row of a table is soon told. Change the one thing it speaks of, and measure.
+# Without a single further step, the first row gains more than twelve points on average (most of it in one run): about as much as the cosine had brought. At a low rate the weights hardly move any more, so that what was collected fits them. So here the cosine mended the statistics; that it found better weights, we cannot see. (Three seeds do not rank the rows that are close now.) And in the last row about half of the fall lay in the statistics, too (collected, there, on mixed pictures). A plausible story about a row of a table is soon told. Change the one thing it speaks of, and measure.
 #
 # What is left of the fall at the end is not a verdict on MixUp. Distortions and mixing make learning *harder*, so that a network that sees its pictures hundreds of times is kept from learning them by heart. This one saw each picture at most five times; probably that danger is still small (we did not measure it). The paper reports something related: in its appendix, models below 4.5 million parameters did *better* with weaker augmentation.
 #
@@ -310,7 +315,7 @@ figures.show(
 )
 
 # %% [markdown]
-# *Each square a run (two of "none" coincide), each bar a mean. Linformer's runs lie apart; those of the others overlap with their neighbours.* This time the statistics make no difference of more than a point, and the order stays.
+# *Each square a run, each bar a mean. Linformer's runs lie apart; those of the others overlap with their neighbours.* This time the statistics make no difference of more than a point, and the order stays.
 #
 # Two surprises: Linformer is ahead, and separable attention is not clearly better than none. How much may be claimed? If two kinds gave results of the same distribution, and all eight runs were independent, every way of dealing them into two groups of four would be as likely as any other, and there are 70. That one of the two, whichever, wins all sixteen pairs of runs happens in two of the 70; and since we look at six pairs of kinds, it happens somewhere among them in up to twelve of 70. (Our runs are not quite independent: with the same seed they see the pictures in the same order. Take the count as a guide.)
 
@@ -363,7 +368,7 @@ assert np.mean(accuracies["Linformer, shuffled"]) < np.mean(accuracies["Linforme
 # What this experiment does *not* say: that Linformer is better on ImageNet, nor that separable attention is useless. It says what happens at this size, on these pictures, after 110 steps, at one learning rate; and its spread is that of the seeds, not of which 382 digits were tested, which alone is worth one and a half to two points, and more if digits of one hand resemble each other. Time and size belong into the table too (forward and backward, without the optimizer; the median of five rounds on one machine):
 
 # %% tags=["nbval-ignore-output"]
-from mvit2_lib import timing
+from mvit2_lib.course import timing
 
 batch = images[:64]
 models = {kind: build() for kind, build in kinds.items()}
@@ -439,13 +444,10 @@ assert weights[0] == weights[1]
 # The digit model that comes with the library was trained by the same code. Its file says how:
 
 # %%
-from importlib.resources import files
-
-from mvit2_lib.checkpoints import checkpoint_notes
-
-notes = checkpoint_notes(files("mvit2_lib") / "assets" / "digits.safetensors")
+digits_model = mv.load_pretrained("digits")
+notes = digits_model.notes
 assert mv.Recipe(**notes["recipe"]) == mv.Recipe()
-right = mv.accuracy(mv.load_pretrained("digits"), mv.Pictures(*mv.load_digits("test")))
+right = mv.accuracy(digits_model.model, mv.Pictures(*mv.load_digits("test")))
 assert abs(right - notes["accuracy"]) < 0.004
 print(
     f"{notes['recipe']['epochs']} epochs from seed {notes['recipe']['seed']}: {notes['accuracy']:.1%} of the held-out digits"
@@ -472,8 +474,8 @@ import json
 curves = {name: json.loads(Path(folder.name, name, "history.json").read_text())["losses"] for name in ("whole", "pair")}
 difference = np.abs(np.subtract(curves["whole"], curves["pair"]))
 print("steps 0, 1, 2, 5, 10, 21:", *(f"{difference[step]:.0e}" for step in (0, 1, 2, 5, 10, 21)))
-assert difference[0] < 1e-5
-assert difference[:3].max() < 1e-3
+assert difference[0] < 1e-3  # the norms' sums alone are rounded by about 1e-5
+assert difference[:3].max() < 1e-2
 
 # %% [markdown]
 # Almost: the same in exact arithmetic. Sums are taken in another order, and so rounded differently, and training makes the difference grow (dividing by the size of the gradients, as AdamW does, is one likely reason). A long run may end at other weights, as good as these. In double precision there is far less to grow: a test of the library compares eight steps there, and the losses agree to nine digits.
@@ -489,7 +491,7 @@ folder.cleanup()
 # > **Predict.** Do wider models get a higher or a lower learning rate than narrow ones? And the weight decay?
 
 # %%
-from mvit2_lib.published import published
+from mvit2_lib.course.published import published
 
 for row in published("recipes"):
     print(
@@ -505,7 +507,7 @@ for row in published("recipes"):
 # %% [markdown]
 # ## Exercises · 60 min
 #
-# In the student edition (folder `exercises`) the bodies are empty. A check tells you what is wrong, and never raises.
+# In your own copy (folder `my_notebooks`) the bodies are empty. A check names the likely mistake, and never raises.
 
 # %% [markdown]
 # ### 7.1 · The schedule ★ · 5 min

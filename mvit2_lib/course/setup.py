@@ -1,0 +1,82 @@
+"""Is this machine ready for the course? And the reader's own copies: `python -m mvit2_lib.course.setup`."""
+
+import platform
+import shutil
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+MINIMUM_PYTHON = "3.10"
+_REINSTALL = (
+    "run 'make lab' again, or in the course's environment: python -m pip install -e '.[course]' -c constraints.txt"
+)
+_ALWAYS = Marker("python_version > '3'")
+
+
+def check_machine(requirements: Iterable[str] | None = None) -> None:
+    """Print one line for each thing the course needs: `[OK]`, or `[FAIL]` with what to do about it.
+
+    Works without a network, and raises nothing. None looks for what the course is installed with. Used in notebook 00.
+    """
+    results = [_python(), *(_package(line) for line in _requirements(requirements)), _matrix_product()]
+    for name, problem, remedy in results:
+        print(f"[FAIL] {name}: {problem}. What to do: {remedy}" if problem else f"[OK]   {name}")
+    failed = sum(bool(problem) for _, problem, _ in results)
+    print(f"{failed} of {len(results)} checks failed." if failed else "Your machine is ready.")
+
+
+def _requirements(requirements: Iterable[str] | None) -> list[str]:
+    if requirements is None:
+        try:
+            requirements = metadata.requires("mvit2_lib") or []
+        except metadata.PackageNotFoundError:
+            return ["mvit2_lib"]
+    return [line for line in requirements if (Requirement(line).marker or _ALWAYS).evaluate({"extra": "course"})]
+
+
+def _python() -> tuple[str, str, str]:
+    current = platform.python_version()
+    problem = "" if Version(current) >= Version(MINIMUM_PYTHON) else f"this is Python {current}"
+    return f"Python {MINIMUM_PYTHON} or newer", problem, "install a newer Python and make the environment again"
+
+
+def _package(line: str) -> tuple[str, str, str]:
+    requirement = Requirement(line)
+    name = f"{requirement.name} {requirement.specifier}".strip()
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return name, f"not installed for {sys.executable}", _REINSTALL
+    fits = requirement.specifier.contains(version, prereleases=True)
+    return name, "" if fits else f"found {version}", _REINSTALL
+
+
+def _matrix_product() -> tuple[str, str, str]:
+    name = "PyTorch multiplies two matrices"
+    try:
+        right = torch.equal(torch.ones(2, 3) @ torch.ones(3, 2), torch.full((2, 2), 3.0))
+    except Exception as error:  # a broken installation may fail in any way, and this function reports all of them
+        return name, f"{type(error).__name__}: {error}", _REINSTALL
+    return name, "" if right else "the product is wrong", _REINSTALL
+
+
+def copy_notebooks(course: Path = Path("notebooks"), mine: Path = Path("my_notebooks")) -> None:
+    """Give the reader a copy of every notebook that has none yet, with stubs for exercises; change no other file."""
+    mine.mkdir(exist_ok=True)
+    new = []
+    for original in sorted(course.glob("[0-9][0-9]_*.ipynb")):
+        stubs, copy = course / "exercises" / original.name, mine / original.name
+        if not copy.exists():
+            shutil.copyfile(stubs if stubs.exists() else original, copy)
+            new.append(copy.name)
+    print(f"{len(new)} new notebooks in {mine}; those that were there are as you left them")
+
+
+if __name__ == "__main__":
+    copy_notebooks()

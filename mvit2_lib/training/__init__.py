@@ -1,0 +1,1 @@
+"""Training: settings, the loop, what survives an interruption, several processes; and how good the result is."""

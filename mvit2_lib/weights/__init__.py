@@ -1,0 +1,1 @@
+"""Weights: four layouts of names, files of weights, and what is published."""

@@ -207,7 +207,7 @@ class _Augmented(Dataset):
 
     def __getitem__(self, key: tuple[int, tuple[int, ...]]) -> tuple[Tensor, int]:
         index, seed = key
-        if not hasattr(self.dataset, "augmented"):
+        if not getattr(self.dataset, "distorted", hasattr(self.dataset, "augmented")):  # no chance is needed
             return self.dataset[index]
         try:
             return self.dataset.augmented(index, np.random.default_rng(seed))

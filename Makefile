@@ -9,7 +9,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
 # JupyterLab refuses to run as root, which is the usual user inside a container.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # A reader sees README, the library and the notebooks, and not what they are made from.
-HIDDEN := __pycache__ *.egg-info source build.py exercises constraints.txt torch-cpu.txt conftest.py
+HIDDEN := __pycache__ *.egg-info source build.py constraints.txt torch-cpu.txt conftest.py
 # For example: make lab LAB_OPTIONS="--port 8890 --no-browser"
 LAB_OPTIONS ?=
 
@@ -24,13 +24,12 @@ test: .venv/tests-are-installed    ## check everything: style, layers, library, 
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
-	$(PYTEST) $(NBVAL) --ignore=notebooks/exercises tests notebooks
+	$(PYTEST) $(NBVAL) tests notebooks
 
 test-all: test test-long    ## everything
 
-test-long: .venv/tests-are-installed    ## the long forms: real kills, time-outs, several processes, student editions, false alarms
+test-long: .venv/tests-are-installed    ## the long forms: real kills, time-outs, several processes, cells run again, false alarms
 	$(PYTEST) -m slow tests
-	$(PYTEST) $(NBVAL) notebooks/exercises
 	$(BIN)/python tests/false_alarms.py --idle 1 --busy 2
 
 notebooks: .venv/tests-are-installed    ## for authors: regenerate and execute the notebooks, and redraw figures/

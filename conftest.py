@@ -35,9 +35,9 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collectstart(collector):
-    """Let nbval ignore stderr, where other libraries warn, for instance of a cache that they cannot write."""
+    """Let nbval ignore stderr, where other libraries warn, and HTML, of which a plain text beside it says the same."""
     if type(collector).__name__ == "IPyNbFile":
-        collector.skip_compare += ("stderr",)
+        collector.skip_compare += ("stderr", "text/html")
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -146,7 +146,7 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
 
 
 def merge_heads(x: Tensor) -> Tensor:
-    """Undo `split_heads`: `[..., h, k, d/h]` to `[..., k, d]`. Built in notebook 01."""
+    """Undo `split_heads`: `[..., h, k, d/h]` to `[..., k, d]`."""
     return x.transpose(-3, -2).flatten(-2)  # [..., k, d]
 
 

@@ -1,19 +1,17 @@
 """Make the notebooks and the shared figures from their sources: `make notebooks`.
 
 `notebooks/source/NN_name.py` (jupytext's percent format) is what people edit. This script turns each into
-`notebooks/NN_name.ipynb`, runs it from top to bottom in a fresh kernel, and stores the outputs. Where a source has
-exercises, it makes the student edition `notebooks/exercises/NN_name.ipynb` besides: the solutions, between nbgrader's
-markers, are taken out of the code and return folded away beneath it. The result depends on the source alone: a second
-run changes no byte. What a cell tagged `nbval-ignore-output` has measured would be different each time, so it stays as
-it was until the notebook's code changes, or until `--measure` asks for it. A notebook that somebody has written into is
-never overwritten. Numbers choose notebooks: `python notebooks/build.py 03`.
+`notebooks/NN_name.ipynb`, runs it from top to bottom in a fresh kernel, and stores the outputs. A solution, between
+nbgrader's markers, is taken out of its code cell and returns folded away beneath it, so that on the web, too, a reader
+has to open it; `tests/test_exercises.py` runs it. The result depends on the sources alone: a second run changes no
+byte. What a cell tagged `nbval-ignore-output` has measured would differ each time, so it stays as it was until the
+notebook's code changes, or until `--measure` asks for it. A notebook that somebody has written into is never
+overwritten. Numbers choose notebooks: `python notebooks/build.py 03`. `--beside` prints each stored output beside the
+text that speaks of it, to be read before a commit: no sentence may contradict its output.
 """
 
 import argparse
-import contextlib
-import copy
 import hashlib
-import io
 import os
 import re
 import textwrap
@@ -25,15 +23,16 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the stored outputs are those of 
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from nbformat.v4 import new_markdown_cell, new_output
+from nbformat.v4 import new_markdown_cell
 
-from mvit2_lib.course import checks, figures
+from mvit2_lib.course import figures
 from mvit2_lib.course.records import Timings
 
 HERE = Path(__file__).parent
 SOURCES = sorted((HERE / "source").glob("*.py"))
-SOLUTION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
-STUB = "    # your code here\n    raise NotImplementedError"
+SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
+MARKER = re.compile(r"^ *### (BEGIN|END) SOLUTION\n", re.MULTILINE)
+STUB = r"\1# your code here\n\1raise NotImplementedError"
 SHARED = HERE.parent / "figures"
 FIGURES = {
     "attention_pair.png": figures.course_picture,
@@ -50,11 +49,30 @@ def from_source(source: Path) -> nbformat.NotebookNode:
         "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
     }
     notebook.nbformat, notebook.nbformat_minor = 4, 5
+    cells = []
     for cell in notebook.cells:
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note about blank lines
+        cells.append(cell)
         if SOLUTION.search(cell.source):
-            cell.metadata["jupyter"] = {"source_hidden": True}  # folded, but there
+            code = MARKER.sub("", cell.source).rpartition("\n\n\nchecks.")[0]
+            cell.source = SOLUTION.sub(STUB, cell.source)
+            folded = f"<details><summary>Solution</summary>\n\n```python\n{code}\n```\n\n</details>"
+            cells.append(new_markdown_cell(folded))
+    notebook.cells = cells
+    add_links(notebook, source)
     return with_stable_ids(notebook)
+
+
+def add_links(notebook: nbformat.NotebookNode, source: Path) -> None:
+    """Lead from a notebook to its neighbours and its exercises: under its title, and at its end."""
+    names, place = [path.stem for path in SOURCES], SOURCES.index(source)
+    around = [f"[← {names[place - 1][:2]}]({names[place - 1]}.ipynb)"] if place else []
+    onwards = [f"[{names[place + 1][:2]} →]({names[place + 1]}.ipynb)"] if place + 1 < len(names) else []
+    exercises = re.findall(r"^## (Exercises.*)$", "\n".join(cell.source for cell in notebook.cells), re.MULTILINE)
+    inside = [f"[Exercises](#{heading.replace(' ', '-')})" for heading in exercises]
+    title, rest = notebook.cells[0].source.split("\n", 1)
+    notebook.cells[0].source = f"{title}\n\n{' · '.join([*around, *inside, *onwards])}\n{rest}"
+    notebook.cells[-1].source += "\n\n" + " · ".join([*around, *onwards])
 
 
 def with_stable_ids(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -78,37 +96,6 @@ def written_into(path: Path) -> bool:
     return any(cell.get("id", "").partition("-")[0] != digest_of(cell) for cell in cells)
 
 
-def student_edition(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
-    """Return the notebook with stubs for solutions, and each solution folded away below; None without exercises.
-
-    No later cell depends on a solution, so all other outputs stay; that of a stub comes from running it alone.
-    """
-    student = copy.deepcopy(notebook)
-    cells = []
-    for cell in student.cells:
-        cells.append(cell)
-        solution = SOLUTION.search(cell.source)
-        if solution:
-            del cell.metadata["jupyter"]
-            code = textwrap.dedent(solution.group(1)).rstrip()
-            cell.source = SOLUTION.sub(STUB, cell.source)
-            if cell.outputs:
-                cell.outputs = [new_output("stream", text=printed_by(cell.source))]
-            folded = f"<details><summary>Solution</summary>\n\n```python\n{code}\n```\n\n</details>"
-            cells.append(new_markdown_cell(folded))
-    if len(cells) == len(student.cells):
-        return None
-    student.cells = cells
-    return with_stable_ids(student)
-
-
-def printed_by(stub: str) -> str:
-    """Return what an exercise cell prints as long as nobody has answered it."""
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(stub, {"checks": checks})
-    return printed.getvalue()
-
-
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Run a notebook in a fresh kernel and keep its outputs, but no times."""
     language_info = notebook.metadata["language_info"]
@@ -127,21 +114,34 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
             cell.outputs = [output for output in cell.outputs if not is_widget(output)]
 
 
+def beside(notebook: nbformat.NotebookNode) -> None:
+    """Print every stored output together with the text before and after its cell."""
+    text = {"before": "", "after": ""}
+    for place, cell in enumerate(notebook.cells):
+        printed = "".join(
+            output.get("text", "") or output.data.get("text/plain", "") for output in cell.get("outputs", ())
+        )
+        if printed:
+            for side, others in (("before", notebook.cells[:place][::-1]), ("after", notebook.cells[place + 1 :])):
+                text[side] = next((other.source for other in others if other.cell_type == "markdown"), "")
+            print(f"{'=' * 95}\n{text['before']}\n\n{textwrap.indent(printed.rstrip(), '    | ')}\n\n{text['after']}")
+
+
 def is_widget(output: nbformat.NotebookNode) -> bool:
     """Return whether an output lives only as long as its kernel, as a progress bar does."""
     return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
-def keep_measured(notebook: nbformat.NotebookNode, target: Path) -> None:
-    """Put back what the measuring cells of the stored notebook show, if its code is the same."""
-    if not target.exists():
-        return
-    stored = [cell for cell in nbformat.read(target, as_version=4).cells if cell.cell_type == "code"]
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    if [cell.source for cell in cells] == [cell.source for cell in stored]:
-        for cell, old in zip(cells, stored, strict=True):
-            if MEASURED in cell.metadata.get("tags", ()):
-                cell.outputs = old.outputs
+def keep_outputs(notebook: nbformat.NotebookNode, target: Path, tag: str | None = None) -> bool:
+    """Put back what the stored notebook shows, if its code is the same: all of it, or in the cells with a tag."""
+    stored = nbformat.read(target, as_version=4).cells if target.exists() else []
+    old = [cell for cell in stored if cell.cell_type == "code"]
+    new = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    same = [cell.source for cell in old] == [cell.source for cell in new]
+    for cell, before in zip(new, old, strict=True) if same else ():
+        if tag is None or tag in cell.metadata.get("tags", ()):
+            cell.outputs, cell.execution_count = before.outputs, before.execution_count
+    return same
 
 
 def write(notebook: nbformat.NotebookNode, target: Path) -> None:
@@ -165,21 +165,24 @@ def main() -> None:
     parser.add_argument("numbers", nargs="*", help="numbers of the notebooks, such as 03; all by default")
     parser.add_argument("--figures", action="store_true", help="redraw figures/ and nothing else")
     parser.add_argument("--measure", action="store_true", help="show what was measured now, also where nothing changed")
+    parser.add_argument("--text", action="store_true", help="run nothing where only the text has changed")
+    parser.add_argument("--beside", action="store_true", help="build nothing; print stored outputs beside their text")
     options = parser.parse_args()
+    chosen = [source for source in SOURCES if not options.numbers or source.stem[:2] in options.numbers]
+    if options.beside:
+        for source in chosen:
+            beside(nbformat.read(HERE / f"{source.stem}.ipynb", as_version=4))
+        return
     for name, draw in FIGURES.items():
         figures.save(draw(), SHARED / name)
-    for source in () if options.figures else SOURCES:
-        if options.numbers and source.stem[:2] not in options.numbers:
-            continue
+    for source in () if options.figures else chosen:
         target = HERE / f"{source.stem}.ipynb"
         notebook = from_source(source)
-        execute(notebook, HERE)
-        if not options.measure:
-            keep_measured(notebook, target)
+        if not (options.text and keep_outputs(notebook, target)):
+            execute(notebook, HERE)
+            if not options.measure:
+                keep_outputs(notebook, target, MEASURED)
         write(notebook, target)
-        student = student_edition(notebook)
-        if student:
-            write(student, HERE / "exercises" / target.name)
 
 
 if __name__ == "__main__":

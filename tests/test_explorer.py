@@ -1,5 +1,7 @@
 """The sliders of notebook 05 redraw the architecture, whatever later cells call their variables."""
 
+import ast
+import symtable
 from pathlib import Path
 
 import jupytext
@@ -10,11 +12,16 @@ SOURCE = Path(__file__).parents[1] / "notebooks" / "source" / "05_mobilevitv2_mo
 
 
 def test_moving_a_slider_redraws_the_architecture():
-    (cell,) = [cell.source for cell in jupytext.read(SOURCE).cells if "def explorer():" in cell.source]
+    cells = [cell.source for cell in jupytext.read(SOURCE).cells if cell.cell_type == "code"]
+    (number,) = [number for number, cell in enumerate(cells) if "FloatSlider(" in cell]
+    *statements, last = ast.parse(cells[number]).body
     namespace = {"figures": figures}
-    exec(cell, namespace)
-    alpha, pixels, drawing = namespace["explorer"]().children
-    namespace |= {"alpha": 4.0, "pixels": None}  # as later cells may do
+    exec(compile(ast.Module(statements, []), SOURCE.name, "exec"), namespace)
+    shown = eval(compile(ast.Expression(last.value), SOURCE.name, "eval"), namespace)  # what the cell displays
+    alpha, pixels, drawing = shown.children
+    for later in cells[number + 1 :]:
+        names = symtable.symtable(later, SOURCE.name, "exec").get_symbols()
+        namespace |= {name.get_name(): None for name in names if name.is_assigned()}
     drawn = [drawing.value]
     for slider, value in ((alpha, 0.25), (pixels, 64)):
         slider.value = value

@@ -1,7 +1,11 @@
 """Figures carry an alt text, are white, and come out the same every time."""
 
+import base64
 import functools
+import html
 import io
+import itertools
+import re
 
 import matplotlib as mpl
 import numpy as np
@@ -9,7 +13,10 @@ import pytest
 import torch
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.offsetbox import AnnotationBbox
+from nbconvert import HTMLExporter
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 from torch import nn
 
@@ -17,6 +24,7 @@ import mvit2_lib as mv
 from mvit2_lib.attention import split_heads
 from mvit2_lib.blocks import ConvNormAct, MobileViTv2Block
 from mvit2_lib.course import figures, timing
+from mvit2_lib.course.figures import showpiece
 from mvit2_lib.course.records import Measurement, Timings
 from mvit2_lib.data.samples import sample_picture
 
@@ -30,12 +38,31 @@ def published(monkeypatch):
     return publisher.outputs
 
 
-def test_a_shown_figure_is_png_and_its_alt_text_is_stored_twice(published):
-    figures.show(figures.picture(np.eye(5)), alt=ALT)
+def test_a_shown_figure_is_an_image_with_its_alt_text_where_readers_and_nbval_find_it(published):
+    alt = 'A "grey" square, < 5 pixels wide, with a bright dot & no frame.'
+    figure = figures.prediction(np.eye(5), ["one", "two"], torch.tensor([0.2, 0.8]))
+    figures.show(figure, alt=alt)
     (output,) = published
-    assert output["data"]["image/png"].startswith(b"\x89PNG")
-    assert output["data"]["text/plain"] == ALT  # what nbval compares
-    assert output["metadata"] == {"image/png": {"alt": ALT}}  # what a web page reads
+    assert sorted(output["data"]) == ["text/html", "text/plain"]  # no second copy of the picture
+    assert output["data"]["text/plain"] == alt  # what nbval compares
+    (tag,) = re.findall(r"^<img [^<>]*>$", output["data"]["text/html"])
+    attributes = {name: html.unescape(value) for name, value in re.findall(r'([-\w]+)="([^"]*)"', tag)}
+    assert attributes["alt"] == alt
+    kind, _, pixels = attributes["src"].partition(",")
+    assert kind == "data:image/png;base64"
+    image = Image.open(io.BytesIO(base64.b64decode(pixels)))
+    assert image.format == "PNG"
+    assert attributes["width"] == str(image.width)  # as large as it was drawn, and no larger
+    assert attributes["style"] == "max-width:100%"
+
+
+def test_the_alt_text_arrives_in_a_web_page(published):
+    figures.show(figures.picture(np.eye(5)), alt=ALT)
+    output = new_output("display_data", data=published[0]["data"])
+    page, _ = HTMLExporter().from_notebook_node(new_notebook(cells=[new_code_cell("", outputs=[output])]))
+    tags = [tag for tag in re.findall(r"<img[^>]*>", page) if "data:image/png" in tag]
+    assert len(tags) == 1
+    assert f"alt='{ALT}'" in tags[0].replace('"', "'")
 
 
 @pytest.mark.parametrize("alt", ["", "figure", "a plot of it", None])
@@ -70,21 +97,118 @@ def written(axes):
     return {tuple(map(round, text.get_position())): text.get_text() for text in axes.texts}
 
 
+def block_columns():
+    steps = figures.block_steps(MobileViTv2Block(6, 12, 2).eval(), torch.randn(1, 6, 8, 10))
+    other = figures.block_steps(MobileViTv2Block(6, 12, 2, "multi_head").eval(), torch.randn(1, 6, 8, 10))
+    return {"v1": [*other, *other[1:3]], "v2": steps}
+
+
+def example(generator=0):
+    """Return three tokens, and their scores, keys and gates."""
+    random = torch.Generator().manual_seed(generator)
+    x, keys, gates = torch.randn(3, 3, 4, generator=random)
+    x[0, 1] = keys[2, 3] = 0  # no ReLU has stopped these
+    return x, torch.tensor([[0.5], [0.3], [0.2]]), keys, gates.relu()
+
+
+def shares(count, k, seed=0):
+    return torch.randn(count, k, generator=torch.Generator().manual_seed(seed)).softmax(dim=-1)
+
+
+WHOLE = "AMD EPYC 9R14 (AVX512), 2 cores, 1 thread, PyTorch 2.13.0+cpu"
+MACHINES = Timings(WHOLE, made_up_timings().measurements), Timings(f"Another {WHOLE}", made_up_timings().measurements)
+SHARES = {"one": [0.5, 0.6, 1.0], "a variant with a long name": [0.7, 0.9]}
+FAMILIES = {"v2": [(1, 70.0, "0.5"), (4, 75.0, "2")], "v1": [(2, 69.0, "XXS")], "other": [(3, 71.0), (5, 72.0)]}
 FIGURES = {
     "picture": lambda: figures.picture(np.random.default_rng(0).random((9, 7, 3))),
     "prediction": lambda: figures.prediction(np.eye(5), ["one", "two", "three"], torch.tensor([0.2, 0.7, 0.1])),
     "course_picture": figures.course_picture,
-    "quadratic_vs_linear": lambda: figures.quadratic_vs_linear(made_up_timings()),
+    "quadratic_vs_linear": lambda: figures.quadratic_vs_linear(MACHINES[0]),
+    "times": lambda: figures.times(dict(zip("ab", MACHINES, strict=True)), against="multi-head, fused"),
+    "memory": lambda: figures.memory(MACHINES[0], {"Linformer": [1e6, 2e6, 3e6, 4e6]}),
     "operators": lambda: figures.operators(
-        {"one layer": {"mm": 0.002, "add": 0.001}, "another": {"mm": 0.003}}, "a machine"
+        {"multi-head, explicit": {"mm": 0.002, "scaled_dot_product_attention": 0.001}, "another": {"mm": 0.003}}, WHOLE
     ),
-    "repetitions": lambda: figures.repetitions([0.002, 0.001, 0.009], "a machine"),
+    "repetitions": lambda: figures.repetitions([0.001] * 30 + [0.002, 0.9], WHOLE),
+    "speed_ratios": lambda: figures.speed_ratios(
+        [{"source": "A", "device": d, "v1": v1, "v2": v2} for d, v1, v2 in SPEED_ROWS], [3.0, 0.8, 1.2]
+    ),
+    "lines": lambda: figures.lines([64, 4096], {"multi-head": [1, 2]}, "tokens", "million MACs", log_y=True),
+    "curves": lambda: figures.curves({"one": [3.0, 5.0], "other": [1.0, 10.0]}, "step", "loss"),
+    "spread": lambda: figures.spread([4, 24], {"one": [[0.9], [0.2]]}, "digits", "share", chance=0.1),
+    "runs": lambda: figures.runs(SHARES, "share of held-out digits that are right", chance=0.42, least=0.4),
+    "accuracy": lambda: figures.accuracy(dict.fromkeys(("million MACs", "ms", "parameters"), FAMILIES), "top-1"),
+    "residuals": lambda: figures.residuals([0.5, 1], {"ours": [0.001, 0.1]}, "α", "billions"),
+    "multi_head_unit": figures.multi_head_unit,
+    "separable_unit": figures.separable_unit,
+    "blocks": lambda: figures.blocks(block_columns(), skip={"v1": (0, 9)}),
+    "architecture": lambda: figures.architecture(2.0, 384),
+    "panels": lambda: figures.panels({f"a title\nof two lines {i}": torch.rand(4, 6) for i in range(6)}, width=1.7),
+    "taken": lambda: figures.taken({"a": torch.rand(3, 8, 8)}, {"a": torch.eye(8)}),
+    "index_image": lambda: figures.index_image(torch.arange(24).reshape(4, 6), torch.arange(24).reshape(4, 6)),
+    "receptive_fields": lambda: figures.receptive_fields(dict.fromkeys("abc", torch.rand(8, 8) + 0.01), width=3),
+    "attention_map": lambda: figures.attention_map(shares(3, 3), ["fur", "ear", "grass"]),
+    "attention_over_picture": lambda: figures.attention_over_picture(
+        torch.rand(3, 12, 12), torch.rand(9, 9), {"eye": (0, 0), "ear": (1, 1), "nose": (2, 2)}
+    ),
+    "learned_maps": lambda: figures.learned_maps(shares(16, 16), shares(1, 16).expand(16, 16)),
+    "learned_maps of 64": lambda: figures.learned_maps(shares(64, 64), shares(1, 64).expand(64, 64)),
+    "digit_scores": lambda: figures.digit_scores(torch.rand(6, 8, 8), shares(6, 16)),
+    "latent_views": lambda: figures.latent_views(
+        torch.rand(3, 8, 8), {"stage 3": shares(2, 64), "stage 4": shares(4, 16), "stage 5": shares(3, 4)}
+    ),
+    "worked_example": lambda: figures.worked_example(("fur", "ear", "grass"), *example()),
 }
+
+
+@pytest.fixture
+def drawn_texts(monkeypatch):
+    """Return a function from a figure to the texts that are really drawn, with their boxes, and the figure's box."""
+
+    def read(figure):
+        found, draw = {}, mpl.text.Text.draw
+
+        def record(text, renderer):
+            draw(text, renderer)
+            if text.get_visible() and text.get_text().strip():
+                found[text] = mpl.text.Text.get_window_extent(text, renderer)
+
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # the layout settles
+        with monkeypatch.context() as patch:
+            patch.setattr(mpl.text.Text, "draw", record)
+            canvas.draw()
+        return found, figure.bbox
+
+    return read
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_fits_a_notebook_and_its_texts_are_large_enough_apart_and_inside(name, drawn_texts):
+    figure = FIGURES[name]()
+    width, height = figure.get_size_inches()
+    assert round(width, 6) <= 8.6
+    assert height <= 8.2  # and one window
+    boxes, paper = drawn_texts(figure)
+    for text, box in boxes.items():
+        assert text.get_fontsize() >= 9, text
+        inside = paper.x0 <= box.x0 and box.x1 <= paper.x1 and paper.y0 <= box.y0 and box.y1 <= paper.y1
+        assert inside, f"{text} runs over the edge: {box}"
+    for (one, first), (other, second) in itertools.combinations(boxes.items(), 2):
+        across = min(first.x1, second.x1) - max(first.x0, second.x0)
+        up = min(first.y1, second.y1) - max(first.y0, second.y0)
+        assert across < 1 or up < 2.5, f"{one} and {other} overlap"
+
+
+def test_every_function_that_draws_is_tried():
+    tried = {name.split(" of ")[0] for name in FIGURES}
+    helpers = {"PALETTE", "STYLE", "png", "save", "show", "block_steps", "stage_costs", "attention_pair"}
+    assert tried | helpers == set(figures.__all__)
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_are_opaque_on_white_and_the_same_every_time(name):
-    first, again = figures.png(FIGURES[name]()), figures.png(FIGURES[name]())
+    first, again = ((torch.manual_seed(0), figures.png(FIGURES[name]()))[1] for _ in range(2))
     assert first == again
     image = Image.open(io.BytesIO(first))
     assert np.asarray(image.convert("RGBA"))[..., 3].min() == 255
@@ -99,31 +223,64 @@ def test_the_best_bar_of_a_prediction_stands_out():
     assert colors[0] == colors[2] != colors[1]
 
 
-def test_the_course_picture_draws_a_map_and_a_column_of_the_library_attentions():
-    _, left, right = figures.course_picture().axes
-    attention_map, context_scores = left.images[0].get_array(), right.images[0].get_array()
-    assert attention_map.shape == (16, 16)
-    assert context_scores.shape == (16, 1)
+def test_the_course_picture_scores_the_eyes_sums_up_their_colours_and_gates_each_token_by_its_own():
+    _, whole, scores, summary, gates = figures.course_picture().axes
+    attention_map, context_scores, context_vector, gate = (
+        axes.images[0].get_array() for axes in (whole, scores, summary, gates)
+    )
+    assert [a.shape for a in (attention_map, context_scores, context_vector, gate)] == [
+        (16, 16),
+        (16, 1),
+        (1, 6),
+        (16, 6),
+    ]
     np.testing.assert_allclose(attention_map.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(context_scores.sum(), 1, rtol=1e-5)
-    # What the text beside it says: the rows differ, and each patch finds itself most like itself.
-    assert attention_map.argmax(axis=1).tolist() == list(range(16))
-    assert context_scores.argmax() == 5  # the patch that holds the left eye
+    # What a caption may say. The two eyes are ahead of all other patches by far,
+    first, second, third = context_scores.ravel().argsort()[::-1][:3]
+    assert (first, second) == (5, 7)
+    assert context_scores[second] > 2 * context_scores[third]
+    # the summary is green and black before anything else,
+    green, black, *others = context_vector[0]
+    assert green > black > 1.4 * max(others)
+    # only patches of an eye let much green in, and the nose lets most red in,
+    assert gate[:, 0].argsort()[::-1][:2].tolist() == [5, 7]
+    assert gate[7, 0] > 2 * np.delete(gate[:, 0], [5, 7]).max()
+    assert gate[:, 2].argmax() == 14
+    assert (gate == 0).mean() > 0.4  # for the ReLU stops what a patch has less of than the average
+    # and no two rows of the map are equal, while each patch finds itself at least as much like itself as any other.
+    assert len(np.unique(attention_map.round(6), axis=0)) == 16
+    assert (np.diag(attention_map) >= attention_map.max(axis=1) - 1e-6).all()
 
 
 def test_a_timing_figure_draws_the_shortest_rounds_and_names_slopes_crossing_and_machine():
     figure = figures.times({"a run": made_up_timings()}, fit_from=256, against="multi-head, fused")
     (axes,) = figure.axes
-    drawn = {line.get_label(): line.get_data() for line in axes.lines}
     x, y = next(container.lines[0].get_data() for container in axes.containers if "Linformer" in container.get_label())
     assert list(x) == [64, 256, 1024, 4096]
     assert y == pytest.approx([0.1 * k for k in x])  # milliseconds of the shortest round
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["multi-head, fused: slope 2.00 ± 0.00", "Linformer: slope 1.00 ± 0.00"]
-    rings = [(x, y) for label, (x, y) in drawn.items() if len(x) == 1]
+    rings = [line.get_data() for line in axes.lines if len(line.get_xdata()) == 1]
     assert [(x[0], y[0]) for x, y in rings] == [(pytest.approx(100), pytest.approx(10))]
     assert "from k ≈ 100 on" in axes.texts[0].get_text()
     assert "a made-up machine" in figure.get_supxlabel()
+
+
+def test_what_is_said_of_crossings_stays_inside_its_panel_and_below_the_lines(drawn_texts):
+    growth = {"multi-head, fused": lambda k: k**2, "Linformer": lambda k: 100 * k, "separable": lambda k: 70 * k}
+    rows = [Measurement(name, k, (1e-6 * f(k),), k) for name, f in growth.items() for k in (64, 256, 1024, 4096)]
+    figure = figures.times(dict.fromkeys("ab", Timings("", tuple(rows))), against="multi-head, fused")
+    boxes, _ = drawn_texts(figure)
+    for axes in figure.axes:
+        said = [box for text, box in boxes.items() if text in axes.texts]
+        assert len(said) == 2
+        lowest = min(axes.transData.transform((64, line.get_ydata().min()))[1] for line in axes.lines)
+        for box in said:
+            assert axes.bbox.x0 < box.x0
+            assert box.x1 < axes.bbox.x1
+            assert axes.bbox.y0 < box.y0
+            assert box.y1 < lowest
 
 
 def test_error_bars_end_at_the_median():
@@ -161,9 +318,30 @@ def test_the_memory_figure_draws_counts_as_lines_and_measurements_as_marks():
 
 
 def test_repetitions_name_their_shortest_median_and_mean():
-    axes = figures.repetitions([0.001, 0.002, 0.009], "a machine").axes[0]
-    levels = {line.get_label().split(":")[0]: line.get_ydata()[0] for line in axes.lines[1:]}
-    assert levels == {"mean": pytest.approx(4), "median": pytest.approx(2), "shortest": pytest.approx(1)}
+    (axes,) = figures.repetitions([0.001, 0.002, 0.003, 0.010], "a machine").axes
+    levels = {line.get_label(): line.get_ydata()[0] for line in axes.lines if ": " in line.get_label()}
+    assert levels == {
+        "mean: 4.000 ms": pytest.approx(4),
+        "median: 2.500 ms": pytest.approx(2.5),
+        "shortest: 1.000 ms": pytest.approx(1),
+    }
+
+
+def test_long_calls_do_not_squeeze_the_others_but_are_marked_and_counted():
+    (axes,) = figures.repetitions([*[0.0010, 0.0011] * 40, 0.030, *[0.0012] * 20, 0.0025], "a machine").axes
+    points, triangles = (line for line in axes.lines if line.get_linestyle() == "None")
+    low, high = axes.get_ylim()
+    assert high < 2.5  # milliseconds
+    assert low < points.get_ydata().min() < points.get_ydata().max() < high
+    assert len(points.get_xdata()) == 100
+    assert triangles.get_xdata().tolist() == [80, 101]
+    assert set(triangles.get_ydata()) == {high}
+    assert triangles.get_label() == "2 of 102 calls took longer,\nup to 30 ms"
+    mean = next(line for line in axes.lines if line.get_label().startswith("mean"))
+    assert low < mean.get_ydata()[0] < high
+    labels = [text for place, text in tick_labels(axes.yaxis).items() if low <= place <= high]
+    assert len(labels) >= 4
+    assert all(labels)
 
 
 def test_every_published_ratio_is_a_mark_in_the_row_of_its_device():
@@ -242,21 +420,22 @@ def test_a_spread_shows_every_run_a_line_through_the_means_and_the_level_of_gues
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_ylim()) == ("pictures", "accuracy", (0, 1.05))
 
 
-def test_runs_stand_in_the_row_of_their_name_with_a_bar_at_their_mean():
+def test_runs_stand_in_the_row_of_their_name_on_a_bar_up_to_their_mean_which_is_written():
     (axes,) = figures.runs({"one": [0.5, 0.6, 0.95], "other": [0.7]}, "accuracy", chance=0.3, least=0.2).axes
     squares = [line for line in axes.lines if line.get_marker() == "s"]
-    assert [point for line in squares for point in line.get_xydata().tolist()] == [
-        [0.5, 0],
-        [0.6, 0],
-        [0.95, 0],
-        [0.7, 1],
-    ]
-    means = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "|"]
-    assert means == [[pytest.approx(2.05 / 3), 0], [0.7, 1]]
+    points = [point for line in squares for point in line.get_xydata().tolist()]
+    assert points == [[0.5, 0], [0.6, 0], [0.95, 0], [0.7, 1]]
+    bars = [(bar.get_y() + bar.get_height() / 2, bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
+    assert bars == [pytest.approx((0, 0.2, 2.05 / 3)), pytest.approx((1, 0.2, 0.7))]
+    means = {text.get_position()[1]: text.get_text() for text in axes.texts if "mean" in text.get_text()}
+    assert means == {0: "mean 68.3%", 1: "mean 70.0%"}
     assert tick_labels(axes.yaxis) == {0: "one", 1: "other"}
     assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first stands above
-    assert axes.get_xlim()[0] == 0.2
+    assert axes.get_xlim() == (0.2, 1)
+    assert tick_labels(axes.xaxis)[1.0] == "100%"
+    assert axes.get_xlabel() == "accuracy (the axis begins at 20%)"
     assert [list(line.get_xdata()) for line in axes.lines if line.get_linestyle() == ":"] == [[0.3, 0.3]]
+    assert figures.runs({"one": [0.5]}, "accuracy").axes[0].get_xlabel() == "accuracy"
 
 
 def test_an_accuracy_panel_has_a_point_for_each_model_and_joins_the_first_two_families():
@@ -271,6 +450,24 @@ def test_an_accuracy_panel_has_a_point_for_each_model_and_joins_the_first_two_fa
     looks = [{line.get_label(): (line.get_color(), line.get_marker()) for line in axes.lines} for axes in figure.axes]
     assert looks[0]["other"] == looks[1]["other"] != looks[0]["v1"] == looks[1]["v1"] != looks[0]["v2"]
     assert sorted(text.get_text() for text in figure.legends[0].get_texts()) == ["other", "v1", "v2"]
+
+
+def test_named_points_bear_their_names_beside_them_and_every_panel_has_numbers_below():
+    figure = figures.accuracy({"parameters": FAMILIES, "ms": {"v1": [(4.8, 69), (9.9, 78)]}}, "top-1")
+    named = {(*text.xy, text.get_text()) for text in figure.axes[0].texts if text.get_text()}
+    assert named == {(1, 70.0, "0.5"), (4, 75.0, "2"), (2, 69.0, "XXS")}
+    colors = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
+    family = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+    assert colors["2"] == family["v2"] != family["v1"] == colors["XXS"]
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        assert len([place for place in axes.get_xticks() if low <= place <= high]) >= 3
+
+
+def test_seven_families_have_seven_colours_and_markers():
+    families = {f"family {i}": [(1 + i, 70 + i), (2 + i, 71)] for i in range(7)}
+    (axes,) = figures.accuracy({"cost": families}, "top-1").axes
+    assert len({line.get_color() for line in axes.lines}) == len({line.get_marker() for line in axes.lines}) == 7
 
 
 def test_residuals_lie_over_a_band_of_half_a_unit_of_the_second_decimal():
@@ -348,8 +545,9 @@ SPEED_ROWS = (("phone", "XXS", 0.5), ("laptop", "XS", 0.75), ("laptop", "S", 1.0
 
 
 def test_repetitions_are_points_in_the_order_of_the_calls():
-    (axes,) = figures.repetitions([0.001, 0.002, 0.009], "a machine").axes
-    assert axes.lines[0].get_xydata().tolist() == [[0, 1], [1, 2], [2, pytest.approx(9)]]
+    (axes,) = figures.repetitions([0.004, 0.005, 0.0045], "a machine").axes
+    assert axes.lines[0].get_xydata().tolist() == [[0, 4], [1, 5], [2, 4.5]]
+    assert legend(axes) == ["one call", "mean: 4.500 ms", "median: 4.500 ms", "shortest: 4.000 ms"]
 
 
 # Pictures
@@ -381,15 +579,44 @@ def test_panels_show_their_pictures_in_order_each_under_its_title():
         np.testing.assert_array_equal(axes.images[0].get_array(), pixels)
 
 
-def test_a_receptive_field_is_drawn_in_powers_of_ten_and_white_where_nothing_matters():
-    values = torch.tensor([[0.0, 2.0], [0.02, 2e-4]])
-    axes, bar = figures.receptive_fields({"a map": values}).axes
-    shown = axes.images[0].get_array()
+def test_panels_that_find_no_room_beside_each_other_form_rows():
+    figure = figures.panels({str(i): torch.rand(4, 4) for i in range(7)}, width=2.0)
+    places = [axes.get_subplotspec().rowspan.start for axes in figure.axes]
+    assert places == [0, 0, 0, 0, 1, 1, 1]
+    assert [axes.get_title() for axes in figure.axes] == list("0123456")
+
+
+def test_taken_pixels_keep_their_colours_and_the_others_are_grey_and_faint():
+    picture, mask = torch.rand(3, 5, 6) * 0.5, torch.zeros(5, 6)
+    mask[1, 2] = mask[4, 5] = 1
+    grey = torch.rand(1, 4, 4)
+    colour, ink = figures.taken({"colour": picture, "ink": grey}, {"colour": mask, "ink": torch.eye(4)}).axes
+    shown = torch.as_tensor(np.asarray(colour.images[0].get_array()))  # [H, W, 3]
+    for row, column in np.ndindex(5, 6):
+        if mask[row, column]:
+            assert torch.equal(shown[row, column], picture[:, row, column])
+        else:
+            assert shown[row, column].min() == shown[row, column].max() >= 0.6
+    assert shown[0].std() > 0.005  # the picture shows faintly
+    assert colour.get_title() == "colour"
+    np.testing.assert_allclose(np.asarray(ink.images[0].get_array()).diagonal()[0], grey[0].diagonal())
+
+
+def test_receptive_fields_share_a_scale_from_their_least_to_one_and_are_white_where_nothing_matters():
+    values = torch.tensor([[0.0, 2.0], [0.5, 0.08]])
+    one, other, bar = figures.receptive_fields({"a map": values, "a pixel": torch.tensor([[3.0, 0.0]])}).axes
+    shown = one.images[0].get_array()
     assert shown.mask.tolist() == [[True, False], [False, False]]
-    np.testing.assert_allclose(shown.compressed(), [0, -2, -4], atol=1e-6)
-    assert axes.images[0].get_clim() == (-5, 0)
-    assert axes.get_title() == "a map"
-    assert tick_labels(bar.yaxis) == {-5: "10⁻⁵", -2.5: "", 0: "1"}
+    np.testing.assert_allclose(shown.compressed(), [1, 0.25, 0.04], rtol=1e-6)
+    assert other.images[0].get_array().compressed().tolist() == [1]
+    for axes in (one, other):
+        assert axes.images[0].get_clim() == pytest.approx((0.04, 1))
+        assert isinstance(axes.images[0].norm, mpl.colors.LogNorm)
+    assert (one.get_title(), other.get_title()) == ("a map", "a pixel")
+    ticks = tick_labels(bar.yaxis)
+    assert sorted(ticks) == pytest.approx([0.04, 0.1, 1])
+    assert [ticks[place] for place in sorted(ticks)] == ["0.04", "0.1", "1"]
+    assert bar.get_ylabel() == "gradient, largest = 1\n(white: none at all)"
 
 
 def test_an_attention_map_writes_each_weight_into_its_cell_and_a_row_is_the_token_that_looks():
@@ -408,15 +635,19 @@ def test_an_attention_map_writes_each_weight_into_its_cell_and_a_row_is_the_toke
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("is looked at", "looks")
 
 
-def test_two_maps_side_by_side_share_one_scale():
+def test_two_maps_side_by_side_share_one_scale_and_count_their_tokens_from_1():
     multi_head, separable = torch.rand(6, 6), 0.1 * torch.rand(1, 6).expand(6, 6)
-    left, right = figures.implied_maps(multi_head, separable).axes
+    left, right, bar = figures.learned_maps(multi_head, separable).axes
     for axes, weights in ((left, multi_head), (right, separable)):
         np.testing.assert_array_equal(axes.images[0].get_array(), weights)
         assert axes.images[0].get_clim() == pytest.approx((0, multi_head.max().item()))
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("token that is looked at", "token that looks")
+        assert tick_labels(axes.xaxis) == tick_labels(axes.yaxis) == {place: str(place + 1) for place in range(6)}
     assert left.get_title().startswith("multi-head")
     assert right.get_title().startswith("separable")
+    assert bar.get_ylabel() == "attention weight"
+    left, right, _ = figures.learned_maps(multi_head, separable, titles=("one", "other")).axes
+    assert (left.get_title(), right.get_title()) == ("one", "other")
 
 
 def framed_patch(axes, pixels):
@@ -451,56 +682,105 @@ def test_a_patch_that_asks_is_framed_on_the_weights_of_its_own_row():
         assert axes.images[1].get_alpha() < 1  # the photograph shines through
 
 
-def test_context_scores_lie_over_the_patches_beside_the_picture_in_its_colours():
-    picture, scores = torch.rand(3, 12, 12), torch.rand(9) + 0.5
-    left, right = figures.scores_over_picture(picture, scores, (2, 0)).axes
-    np.testing.assert_array_equal(left.images[0].get_array(), picture.permute(1, 2, 0))
-    assert_heat_lies_on_the_patches(right, scores.tolist(), 12, 12)
-    assert framed_patch(left, 4) == framed_patch(right, 4) == (2, 0)
-    assert (left.get_title(), right.get_title()) == ("the picture", "its context scores")
+def assert_shares_are_drawn(axes, scores, limit):
+    """Compare a map with scores in times an equal share, on a scale that reaches as far down as up from 1."""
+    side = round(len(scores) ** 0.5)
+    np.testing.assert_allclose(axes.images[0].get_array(), (scores * len(scores)).reshape(side, side), rtol=1e-5)
+    assert axes.images[0].get_clim() == pytest.approx((1 / limit, limit))
+    assert isinstance(axes.images[0].norm, mpl.colors.LogNorm)
+    assert len(axes.images) == 1
+    assert not axes.collections  # no outline over the map
 
 
-def test_the_scores_of_every_layer_stand_in_the_row_of_their_stage_under_their_extremes():
-    picture = torch.zeros(1, 8, 8)
-    picture[:, 2:6, 2:6] = 1
-    stages = {"stage 3": [torch.rand(16) + 0.5, torch.rand(16) + 0.5], "stage 4": [torch.rand(4) + 0.5]}
-    axes = figures.latent_views(picture, stages).axes
-    shown = [panel for panel in axes if panel.axison]
-    assert len(axes) == 4
-    assert len(shown) == 3
-    every = [(name, number, scores) for name in stages for number, scores in enumerate(stages[name], 1)]
-    for panel, (name, number, scores) in zip(shown, every, strict=True):
-        assert panel.get_title() == f"{name}, layer {number}\n{scores.min():.2f} … {scores.max():.2f}"
-        assert_heat_lies_on_the_patches(panel, scores.tolist(), 8, 8)
-        assert panel.images[1].get_alpha() == 1  # ink of a drawing colours no patch,
-        assert panel.collections  # and its outline lies on top
+def test_the_scores_of_every_layer_stand_beside_the_picture_in_the_row_of_their_stage_under_their_extremes():
+    stages = {"stage 3": [*shares(2, 16)], "stage 4": [*shares(1, 4)]}
+    *axes, bar = figures.latent_views(torch.rand(1, 8, 8), stages).axes
+    every = [scores * len(scores) for layers in stages.values() for scores in layers]
+    limit = max(max(share.max(), 1 / share.min()) for share in every).item()
+    assert [panel.axison for panel in axes] == [True, True, True, True, True, False]
+    for row, (name, layers) in zip((axes[:3], axes[3:]), stages.items(), strict=True):
+        assert row[0].get_title() == f"{name}:\nthe picture"
+        assert row[0].images[0].get_array().shape == (8, 8)
+        for number, (panel, scores) in enumerate(zip(row[1:], layers, strict=False), 1):
+            share = scores * len(scores)
+            assert panel.get_title() == f"layer {number}\n{share.min():.2f} … {share.max():.2f}"
+            assert_shares_are_drawn(panel, scores, limit)
+    assert bar.get_ylabel() == "times an equal share"
+    ticks = tick_labels(bar.yaxis)
+    assert ticks[1.0] == "1"
+    assert all(float(text) == pytest.approx(place, rel=0.06) for place, text in ticks.items())
 
 
-def test_the_patches_of_the_course_picture_lie_where_they_were_cut():
-    photograph, left, right = figures.course_picture().axes
-    drawn, original = photograph.images[0].get_array(), sample_picture("chelsea").crop((75, 0, 375, 300))
+def test_digits_stand_above_the_scores_of_their_patches_in_times_an_equal_share():
+    pictures, scores = torch.rand(3, 8, 10), shares(3, 16)
+    *axes, bar = figures.digit_scores(pictures, scores).axes
+    limit = max(16 * scores.max(), 1 / (16 * scores.min())).item()
+    for above, below, picture, score in zip(axes[:3], axes[3:], pictures, scores, strict=True):
+        np.testing.assert_array_equal(above.images[0].get_array(), picture)
+        assert_shares_are_drawn(below, score, limit)
+        assert below.get_xlabel() == f"{16 * score.min():.2f} … {16 * score.max():.2f}"
+    assert bar.get_ylabel() == "times an equal share"
+
+
+def test_a_share_above_an_equal_one_is_orange_one_below_is_violet_and_an_equal_one_is_pale():
+    axes = figures.digit_scores(torch.rand(1, 8, 8), torch.tensor([[0.5, 0.125, 0.125, 0.25]])).axes[1]
+    more, less, _, equal = colors_of(axes.images[0]).reshape(4, 3)
+    assert more[0] > more[2] + 0.2
+    assert less[2] > less[0] + 0.1
+    assert equal.min() > 0.9
+
+
+def test_equal_scores_and_scores_of_zero_can_be_drawn():
+    even = figures.digit_scores(torch.rand(1, 8, 8), torch.full((1, 4), 0.25)).axes[1]
+    assert even.images[0].get_clim() == pytest.approx((1 / 1.1, 1.1))
+    zero = figures.digit_scores(torch.rand(1, 8, 8), torch.tensor([[1.0, 0, 0, 0]])).axes[1]
+    assert zero.images[0].get_clim() == pytest.approx((0.01, 100))
+    assert not np.ma.is_masked(zero.images[0].get_array())
+
+
+def test_the_patches_of_the_course_picture_lie_where_they_were_cut(drawn_texts):
+    figure = figures.course_picture()
+    photograph = figure.axes[0]
+    drawn, original = photograph.images[0].get_array(), sample_picture("chelsea").crop((61, 4, 357, 300))
     cut = np.asarray(original.resize((256, 256)))
     side = len(drawn) // 4
     for row, column in np.ndindex(4, 4):
         patch = drawn[side * row :, side * column :][2 : side - 2, 2 : side - 2]
         np.testing.assert_array_equal(patch, cut[64 * row : 64 * row + 64, 64 * column : 64 * column + 64])
-    assert "16 × 16 = 256 comparisons" in left.get_xlabel()
-    assert "= 16 comparisons" in right.get_xlabel()
-    assert photograph.get_xlabel() == "16 patches of a photograph"
+    said = [text.get_text() for text in drawn_texts(figure)[0]]
+    for words in ("16 tokens", "16 × 16 = 256 comparisons", 'one question, "green?": 16 comparisons'):
+        assert any(words in text for text in said), words
+    for words in ("1  score", "2  summarise", "3  gate", "green", "black", "red", "white", "dark fur", "light fur"):
+        assert words in said
+
+
+def test_a_pixel_counts_as_one_of_six_colours_and_the_roots_of_their_shares_have_length_one():
+    colors = {"green": (150, 150, 60), "black": (30, 25, 25), "red": (180, 70, 45), "white": (230, 220, 210)}
+    colors |= {"dark fur": (110, 80, 55), "light fur": (185, 143, 100)}
+    assert list(colors) == list(showpiece.COLORS)
+    patches = np.array([np.broadcast_to(color, (4, 4, 3)) for color in colors.values()])
+    np.testing.assert_array_equal(showpiece.describe(patches), np.eye(6))
+    mixed = np.concatenate([patches[:1, :3], patches[1:2, :1]], axis=1)  # three quarters green, one black
+    np.testing.assert_allclose(showpiece.describe(mixed) ** 2, [[0.75, 0.25, 0, 0, 0, 0]])
 
 
 def test_every_row_and_column_of_a_map_has_the_picture_of_its_token():
     patches = np.random.default_rng(0).integers(0, 255, (4, 5, 5, 3))
-    _, left, right = figures.attention_pair(torch.rand(4, 4), torch.rand(4, 1), patches).axes
-    for axes, places in (
-        (left, [place for i in range(4) for place in ((-0.5, i), (i, -0.5))]),
-        (right, [(-0.5, i) for i in range(4)]),
-    ):
+    values = torch.rand(4, 4), torch.rand(4, 1), torch.rand(1, 3), torch.rand(4, 3)
+    colors = {"red": "#FF0000", "green": "#00FF00", "blue": "#0000FF"}
+    _, *tables = figures.attention_pair(*values, patches, colors, "blue?").axes
+    rows = [(-0.5, i) for i in range(4)]
+    both = [place for i in range(4) for place in ((-0.5, i), (i, -0.5))]
+    for axes, numbers, places, heads in zip(tables, values, (both, rows, [], rows), (0, 0, 3, 3), strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), numbers)
         thumbnails = [artist for artist in axes.artists if isinstance(artist, AnnotationBbox)]
         assert [thumbnail.xy for thumbnail in thumbnails] == places
         for thumbnail in thumbnails:
             index = round(max(thumbnail.xy))
             np.testing.assert_array_equal(thumbnail.offsetbox.get_data(), patches[index])
+        squares = [text for text in axes.texts if text.get_bbox_patch()]
+        wanted = [((column, -0.5), mpl.colors.to_rgba(color)) for column, color in enumerate(colors.values())][:heads]
+        assert [(square.xy, square.get_bbox_patch().get_facecolor()) for square in squares] == wanted
 
 
 def test_the_index_image_is_numbered_framed_and_coloured_as_unfold_takes_it_apart():
@@ -638,23 +918,10 @@ def test_a_concatenation_shows_among_the_steps():
 def test_steps_are_drawn_from_below_each_led_to_by_the_one_before_and_a_skip_leads_upwards():
     steps = figures.block_steps(MobileViTv2Block(6, 12, 1).eval(), torch.randn(1, 6, 8, 10))
     (axes,) = figures.blocks({"a block": steps, "its start": steps[:3]}, skip={"a block": (0, 6)}).axes
-    middle = axes.get_xlim()[1] / 2
-    columns = [[], []]
-    for patch in sorted(axes.patches, key=lambda patch: patch.get_y()):
-        columns[int(patch.get_x() > middle)].append(patch)
+    columns = columns_of(axes)
     for column, drawn in zip(columns, (steps, steps[:3]), strict=True):
-        assert len(column) == len(drawn)
-        for box, step in zip(column, drawn, strict=True):
-            left, bottom = box.get_x(), box.get_y()
-            inside = [
-                text.get_text()
-                for text in sorted(axes.texts, key=lambda text: -text.get_position()[1])
-                if left < text.get_position()[0] < left + box.get_width()
-                and bottom < text.get_position()[1] < bottom + box.get_height()
-                and text.get_text()
-            ]
-            assert inside == [step.text, step.shape]
-            assert box.get_facecolor() == mpl.colors.to_rgba(step.color)
+        assert [inside(axes, box) for box in column] == [[step.text, step.shape] for step in drawn]
+        assert [box.get_facecolor() for box in column] == [mpl.colors.to_rgba(step.color) for step in drawn]
     arrows = [text for text in axes.texts if getattr(text, "arrow_patch", None)]
     assert all(arrow.xy[1] > arrow.xyann[1] for arrow in arrows)
     (skip,) = [arrow for arrow in arrows if arrow.xy[1] - arrow.xyann[1] > 1]
@@ -666,6 +933,88 @@ def test_steps_are_drawn_from_below_each_led_to_by_the_one_before_and_a_skip_lea
         "a block",
         "its start",
     ]
+
+
+def columns_of(axes):
+    """Return the boxes of a drawing of two blocks, column by column and from below."""
+    middle = axes.get_xlim()[1] / 2
+    boxes = sorted(axes.patches, key=lambda box: box.get_y())
+    return [[box for box in boxes if (box.get_x() > middle) == right] for right in (False, True)]
+
+
+def inside(axes, box):
+    """Return the texts inside a box from left to right."""
+    left, bottom = box.get_x(), box.get_y()
+    return [
+        text.get_text()
+        for text in sorted(axes.texts, key=lambda text: text.get_position()[0])
+        if left < text.get_position()[0] < left + box.get_width()
+        and bottom < text.get_position()[1] < bottom + box.get_height()
+        and text.get_text()
+    ]
+
+
+def test_differences_of_two_blocks_bear_a_letter_and_a_thick_frame_in_both():
+    Step = type(figures.block_steps(nn.Identity(), torch.rand(1, 2, 4, 4))[0])
+
+    def steps(*texts):
+        return [Step(text, "[1]") for text in texts]
+
+    one, other = steps("map", "a", "same", "b", "b", "c", "d", "e"), steps("map", "x", "same", "y", "y", "z")
+    (axes,) = figures.blocks({"one": one, "other": other}).axes
+    for column, wanted in zip(columns_of(axes), ("-A-BBCDD", "-A-BBC"), strict=True):
+        for box, letter in zip(column, wanted, strict=True):
+            middle = box.get_x(), box.get_y() + box.get_height() / 2
+            badges = [text.get_text() for text in axes.texts if text.get_position() == pytest.approx(middle)]
+            assert badges == [letter] * (letter != "-")
+            assert (box.get_linewidth() == 2) == (letter != "-")
+    (alone,) = figures.blocks({"one": one}).axes
+    assert not [text for text in alone.texts if text.get_text() in ("A", "B")]
+
+
+# Numbers in cells
+
+
+def tables(axes):
+    """Return the rows of written numbers of a drawing, from above and from the left, and the cells that are hatched."""
+    cells = {}
+    for box in axes.patches:
+        x, y = box.get_x() + box.get_width() / 2, box.get_y() + box.get_height() / 2
+        (said,) = [text.get_text() for text in axes.texts if text.get_position() == pytest.approx((x, y))]
+        cells.setdefault(round(y, 2), {}).setdefault(round(x, 2), (said, []))[1].append(box.get_hatch())
+    rows = [[cells[y][x] for x in sorted(cells[y])] for y in sorted(cells, reverse=True)]
+    texts = [[said.replace("−", "-") for said, _ in row] for row in rows]
+    return texts, [[any(hatches) for _, hatches in row] for row in rows]
+
+
+def test_the_worked_example_carries_its_tokens_through_with_their_numbers():
+    x, scores, keys, gates = example()
+    (axes,) = figures.worked_example(("fur", "ear", "grass"), x, scores, keys, gates).axes
+    summary = (scores * keys).sum(dim=0)
+    written, hatched = tables(axes)
+
+    def numbers(*rows, stops=False):
+        return ["0" if stops and value == 0 else f"{value:.2f}" for row in rows for value in row.tolist()]
+
+    upper = [numbers(x[i], scores[i], keys[i]) + numbers(gates[i], stops=True) for i in range(3)]
+    lower = [numbers(summary * gates[i], stops=True) for i in range(3)]
+    lower[1] = numbers(summary) + lower[1]  # in the middle of its height
+    assert written == upper + lower
+    zeros = [row.tolist() for row in gates == 0]
+    assert [row[-4:] for row in hatched] == zeros + zeros
+    assert not any(cell for row in hatched for cell in row[:-4])
+    assert (gates == 0).any()
+    said = {text.get_text() for text in axes.texts}
+    assert {"1  score", "2  summarise", "3  gate", "fur", "ear", "grass"} <= said
+    assert any("0.50 × the key of fur\n+ 0.30 × the key of ear\n+ 0.20 × the key of grass" in text for text in said)
+
+
+def test_the_worked_example_colours_positive_numbers_orange_and_negative_ones_violet():
+    x = torch.tensor([[2.0, -2.0], [0.0, 1.0]])
+    axes = figures.worked_example("ab", x, torch.full((2, 1), 0.5), x, x.relu()).axes[0]
+    more, less = (patch.get_facecolor() for patch in axes.patches[:4:2])
+    assert more[0] > more[2]
+    assert less[2] > less[0]
 
 
 @pytest.fixture(scope="module")
@@ -724,8 +1073,8 @@ def test_the_architecture_draws_each_row_with_bars_as_long_as_its_costs_say():
         for text, row in zip(axes.texts, rows, strict=True):
             value = row[key] / unit
             assert abs(float(text.get_text().replace(",", "")) - value) <= (0.5 if value >= 10 else 0.05)
-    assert work.get_title() == f"MACs: {sum(row['macs'] for row in rows) / 1e9:.2f} G in all"
-    assert weights.get_title() == f"parameters: {sum(row['parameters'] for row in rows) / 1e6:.2f} M in all"
+    assert work.get_title() == f"MACs:\n{sum(row['macs'] for row in rows) / 1e9:.2f} G in all"
+    assert weights.get_title() == f"parameters:\n{sum(row['parameters'] for row in rows) / 1e6:.2f} M in all"
     assert names.get_title(loc="left") == "MobileViTv2, α = 0.25, 96×96 pixels"
 
 

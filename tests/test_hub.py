@@ -481,7 +481,7 @@ def test_notebook_06_runs_on_imagenet_weights_from_the_hub(hub, fresh, tmp_path)
     script.write_text(code.replace('choice = "digits"\n', 'choice = "mobilevitv2_050"\n'), encoding="utf-8")
     process = fresh(script)
     assert process.returncode == 0, process.stderr
-    assert "This notebook now runs on the weights 'mobilevitv2_050': α = 0.5, 1,370,593 parameters" in process.stdout
+    assert "weights 'mobilevitv2_050': α = 0.5, 1,370,593 parameters" in process.stdout
     assert "each of our logits differs from timm's by at most 0.0001" in process.stdout
-    assert "stage 3: 2 layers, patches to choose from in each of 4 groups: 256" in process.stdout
+    assert "stage 3: each of 2 layers chooses from 256 patches" in process.stdout
     assert process.stdout.count(": right\n") == 5

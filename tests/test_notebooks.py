@@ -1,29 +1,30 @@
 """Every notebook agrees with its source, was run from top to bottom, and has the frame that readers rely on."""
 
+import ast
 import contextlib
 import copy
+import html
 import importlib.util
 import io
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import matplotlib
 import nbformat
 import numpy as np
 import pytest
-import torch
+from nbclient import NotebookClient
 from PIL import Image
 
-from mvit2_lib.course import checks, figures
-from mvit2_lib.model import make_divisible
+from mvit2_lib.course import figures
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-STUDENT_EDITIONS = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
 
 spec = importlib.util.spec_from_file_location("build", ROOT / "notebooks" / "build.py")
 build = importlib.util.module_from_spec(spec)
@@ -53,20 +54,17 @@ def name_of(path):
     return str(path.relative_to(ROOT))
 
 
-every_notebook = pytest.mark.parametrize("path", NOTEBOOKS + STUDENT_EDITIONS, ids=name_of)
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
 
 
-def test_there_is_one_notebook_for_each_source_and_a_student_edition_where_there_are_exercises():
+def test_there_is_one_notebook_for_each_source():
     assert [path.stem for path in NOTEBOOKS] == [path.stem for path in SOURCES] != []
-    with_exercises = [source.stem for source in SOURCES if "### BEGIN SOLUTION" in source.read_text(encoding="utf-8")]
-    assert [path.stem for path in STUDENT_EDITIONS] == with_exercises
 
 
 @every_notebook
 def test_notebook_and_source_agree(path):
     assert not build.written_into(path), f"somebody has written into {name_of(path)} {READERS}"
     expected, actual = build.from_source(ROOT / "notebooks" / "source" / f"{path.stem}.py"), read(path)
-    expected = build.student_edition(expected) if path in STUDENT_EDITIONS else expected
     keys = ("id", "cell_type", "source", "metadata")
     assert [{key: cell[key] for key in keys} for cell in actual.cells] == [
         {key: cell[key] for key in keys} for cell in expected.cells
@@ -87,7 +85,7 @@ def test_stored_outputs_hold_nothing_of_the_machine_they_were_made_on(path):
         assert output.output_type != "error"
         assert output.get("name") != "stderr"
         assert not build.is_widget(output)  # it would show as "Error displaying widget" in a fresh JupyterLab
-        shown = str({key: value for key, value in output.get("data", {}).items() if "image" not in key})
+        shown = str({key: value for key, value in output.get("data", {}).items() if "data:image" not in value})
         shown += output.get("text", "")
         assert not re.search(
             r"/(home|root|tmp|work|Users|usr)/|\b[A-Z]:\\|\b0x[0-9a-f]{6,}|[Ww]arning:|Traceback", shown
@@ -95,13 +93,15 @@ def test_stored_outputs_hold_nothing_of_the_machine_they_were_made_on(path):
 
 
 @every_notebook
-def test_every_picture_has_an_alt_text(path):
+def test_every_picture_has_an_alt_text_where_browsers_read_it(path):
     notebook = read(path)
     for output in outputs(notebook):
-        if any(kind.startswith("image/") for kind in output.get("data", {})):
-            alt = output.metadata.get("image/png", {}).get("alt", "")
+        data = output.get("data", {})
+        assert not any(kind.startswith("image/") for kind in data), "use figures.show"
+        if "<img" in data.get("text/html", ""):
+            (alt,) = re.findall(r'<img alt="([^"]*)"', data["text/html"])
             assert len(alt.split()) >= 5
-            assert output.data["text/plain"] == alt
+            assert html.unescape(alt) == data["text/plain"]
     for alt in re.findall(r"!\[(.*?)\]\(", text(notebook)):
         assert len(alt.split()) >= 5
 
@@ -122,10 +122,19 @@ def test_code_cells_are_short(path):
         if cell.cell_type == "code":
             longest = 25 if re.search(r"^class ", cell.source, re.MULTILINE) else 20
             assert len(cell.source.splitlines()) <= longest, cell.source
+            assert all(len(line) <= 88 for line in cell.source.splitlines()), f"it scrolls sideways:\n{cell.source}"
             assert not cell.source.rstrip().endswith(";"), cell.source
             assert not re.search(r"^\s*[!%]|\bpip\b|sys\.path", cell.source, re.MULTILINE), cell.source
     first = next(cell for cell in cells if cell.cell_type == "code")
     assert len([line for line in first.source.splitlines() if line]) <= 8
+
+
+@every_notebook
+def test_every_assert_says_what_it_found(path):
+    # Without that, nbval's report ends in an empty "AssertionError:".
+    for cell in code_cells(read(path)):
+        for node in ast.walk(ast.parse(cell.source)):
+            assert not isinstance(node, ast.Assert) or node.msg is not None, ast.unparse(node)
 
 
 @every_notebook
@@ -146,23 +155,35 @@ def test_the_frame_is_complete(path):
 
 
 @every_notebook
-def test_exercises_state_their_difficulty_and_minutes_and_fold_a_hint(path):
+def test_printed_lines_fit_the_column(path):
+    for output in outputs(read(path)):
+        printed = output.get("text", "")
+        if "<img" not in output.get("data", {}).get("text/html", ""):  # the text beside a picture is its alt text
+            printed += output.get("data", {}).get("text/plain", "")
+        assert all(len(line) <= 95 for line in printed.splitlines()), f"a line breaks inside words:\n{printed}"
+
+
+HEADING = re.compile(r"^## (.+?) · (\d+) min( · [◆◇])?$", re.MULTILINE)
+
+
+@every_notebook
+def test_exercises_state_their_difficulty_and_minutes_and_fold_a_hint_and_a_solution(path):
     cells = read(path).cells
     exercises = [index for index, cell in enumerate(cells) if "exercise" in cell.metadata.get("tags", [])]
+    end = next((i for i, cell in enumerate(cells) if cell.source.startswith("## Exercises")), len(cells))
     assert len(exercises) >= 5 or path.stem.startswith("00")
+    assert not exercises or exercises[0] < end, "the first exercise stands in the middle of the text"
     for number, index in enumerate(exercises, 1):
-        heading, _, task = cells[index - 1].source.partition("\n")
-        assert re.fullmatch(rf"### {int(path.stem[:2])}\.{number} · .* ★{{1,3}} · \d min", heading), heading
-        assert "<details><summary>Hint</summary>" in task
-        verdict = cells[index].outputs[0].text.partition(": ")[2].strip()
-        if path in STUDENT_EDITIONS:
-            assert "raise NotImplementedError" in cells[index].source
-            assert "SOLUTION" not in cells[index].source
-            assert cells[index + 1].source.startswith("<details><summary>Solution</summary>")
-            assert verdict == "not done yet"
-        else:
-            assert cells[index].metadata.jupyter.source_hidden
-            assert verdict == "right"
+        task = cells[index - 1].source
+        title = re.findall(rf"^### {int(path.stem[:2])}\.{number} · .* ★{{1,3}} · \d+ min$", task, re.MULTILINE)
+        assert len(title) == 1, task
+        assert task.count("<details><summary>Hint</summary>") == 1
+        assert "raise NotImplementedError" in cells[index].source
+        assert "SOLUTION" not in cells[index].source + cells[index + 1].source
+        assert cells[index + 1].source.startswith("<details><summary>Solution</summary>")
+        assert cells[index].outputs[0].text.partition(": ")[2].strip() == "not done yet"
+    if exercises:
+        assert "### An open experiment · " in text(read(path))
 
 
 @every_notebook
@@ -183,7 +204,7 @@ def test_formulas_and_shapes_use_the_letters_of_the_table(path):
     for cell in notebook.cells:
         for shape in re.findall(r"# \[([^\]]+)\](?= each$|$)", cell.source, re.MULTILINE):
             for size in shape.split(", "):
-                parts = re.split(r"[/·²]| or ", size)
+                parts = re.split(r"[/·²]| or | \+ ", size.replace("2d", "d"))
                 assert all(part in known or part in ("", "classes") or part.isdigit() for part in parts), shape
         if cell.cell_type == "markdown":
             for letter in re.findall(r"\$([A-Za-z])\$", cell.source):
@@ -191,17 +212,56 @@ def test_formulas_and_shapes_use_the_letters_of_the_table(path):
 
 
 @every_notebook
-def test_minutes_grow_from_section_to_section(path):
+def test_minutes_add_up(path):
     content = text(read(path))
-    headings = [line for line in re.findall(r"^## (.*)$", content, re.MULTILINE) if line != "What you now know"]
-    minutes = [int(re.search(r" · (\d+) min$", heading).group(1)) for heading in headings]
+    minutes = [int(start) for _, start, _ in HEADING.findall(content)]
+    assert len(minutes) == len(re.findall(r"^## ", content, re.MULTILINE)) - 1  # all but "What you now know"
     assert minutes[0] == 0
     assert minutes == sorted(set(minutes))
+    total, reading, exercising = map(
+        int, re.search(r"^\*(\d+) minutes: (\d+) to read.*, (\d+) for", content, re.MULTILINE).groups()
+    )
+    body, _, end = content.partition("## Exercises")
+    assert exercising == sum(map(int, re.findall(r"^### .* · (\d+) min$", end, re.MULTILINE)))
+    assert total == reading + exercising
+    assert reading == (minutes[-1] if end else reading)
+    for name in ("notebooks/00_start_here.ipynb", "README.md"):
+        place = ROOT / name
+        table = place.read_text(encoding="utf-8") if place.suffix == ".md" else text(read(place))
+        (row,) = re.findall(rf"^\| .*{path.stem[:2]} · [^|]*\|[^|]*\| (\d+) \|", table, re.MULTILINE)
+        assert int(row) == total, f"{name} says {row} minutes for {path.stem}"
+    inside = sum(map(int, re.findall(r"^### .* · (\d+) min$", body, re.MULTILINE)))
+    assert inside < reading  # the exercises in the text are part of its minutes
 
 
-@pytest.mark.parametrize(
-    "path", [*NOTEBOOKS, *STUDENT_EDITIONS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=name_of
-)
+def test_the_three_routes_take_what_they_promise():
+    taken = {"◆": 0, "◇": 0}
+    for path in NOTEBOOKS:
+        content = text(read(path))
+        headings = HEADING.findall(content)
+        ends = [int(start) for _, start, _ in headings[1:]]
+        if not headings[-1][0].startswith("Exercises"):
+            ends.append(int(re.search(r"^\*(\d+) minutes", content, re.MULTILINE).group(1)))
+        for (_, start, route), end in zip(headings, ends, strict=False):
+            if route:
+                taken[route[-1]] += end - int(start)
+    assert 80 <= taken["◆"] <= 95, taken
+    assert 210 <= taken["◆"] + taken["◇"] <= 270, taken
+
+
+@every_notebook
+def test_links_lead_to_the_neighbours_and_to_the_exercises(path):
+    content, place = text(read(path)), NOTEBOOKS.index(path)
+    top, bottom = content.partition("**You will be able to**")[0], content.rpartition("**References**")[2]
+    for neighbour in NOTEBOOKS[max(0, place - 1) : place + 2]:
+        if neighbour != path:
+            assert f"]({neighbour.name})" in top
+            assert f"]({neighbour.name})" in bottom
+    for heading in re.findall(r"^## (Exercises.*)$", content, re.MULTILINE):
+        assert f"[Exercises](#{heading.replace(' ', '-')})" in top
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=name_of)
 def test_internal_links_lead_somewhere(path):
     content = path.read_text(encoding="utf-8") if path.suffix == ".md" else text(read(path))
     for target in re.findall(r"\]\(([^)]+)\)", content):
@@ -230,25 +290,39 @@ def test_there_is_no_stray_figure():
     assert {path.name for path in (ROOT / "figures").iterdir()} == set(build.FIGURES) | data
 
 
-def run_alone(source):
-    """Return what an exercise cell prints without the rest of its notebook."""
-    namespace = {"torch": torch, "np": np, "F": torch.nn.functional, "nn": torch.nn, "checks": checks}
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(source, namespace | {"make_divisible": make_divisible})
-    return printed.getvalue()
+@every_notebook
+def test_an_exercise_needs_no_cell_but_the_first(path):
+    cells = code_cells(read(path))
+    for cell in cells:
+        if "exercise" in cell.metadata.get("tags", []):
+            namespace: dict = {}
+            exec(cells[0].source, namespace)
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(cell.source, namespace)
+            assert printed.getvalue() == cell.outputs[0].text
 
 
-@pytest.mark.parametrize("path", STUDENT_EDITIONS, ids=name_of)
-def test_an_exercise_runs_without_the_rest_and_says_what_is_stored(path):
-    for edition in (path, ROOT / "notebooks" / path.name):
-        for cell in code_cells(read(edition)):
-            if "exercise" in cell.metadata.get("tags", []):
-                assert run_alone(cell.source) == cell.outputs[0].text
+@pytest.mark.slow
+@every_notebook
+def test_every_cell_can_be_run_again_after_a_full_run(path):
+    # From the end to the beginning: each cell then meets whatever later sections have done to its names. A cell that
+    # takes long is left out, and one that can be run only once says so in the text above it.
+    notebook = build.from_source(ROOT / "notebooks" / "source" / f"{path.stem}.py")
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(ROOT / "notebooks")}})
+    with client.setup_kernel():
+        seconds = {}
+        for index, cell in enumerate(notebook.cells):
+            start = time.monotonic()
+            client.execute_cell(cell, index)
+            seconds[index] = time.monotonic() - start
+        for index in reversed(seconds):
+            if seconds[index] < 5:
+                client.execute_cell(notebook.cells[index], index)
 
 
 def test_a_notebook_that_somebody_has_written_into_is_never_overwritten(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "HERE", tmp_path)
-    ours, target = read(STUDENT_EDITIONS[0]), tmp_path / "01.ipynb"
+    ours, target = read(NOTEBOOKS[1]), tmp_path / "01.ipynb"
     build.write(ours, target)
     answered = copy.deepcopy(ours)
     code_cells(answered)[-1].source += "\n# my answer"

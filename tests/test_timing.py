@@ -130,9 +130,21 @@ def test_short_calls_too_run_on_as_many_threads_as_asked_for_and_the_machine_nam
         seen.add(torch.get_num_threads())
         clock.spend(1e-3)
 
-    assert "), 2 threads, PyTorch " in measure({"a": lambda size: function}, [1], threads=2).machine
+    assert ", 2 threads, PyTorch " in measure({"a": lambda size: function}, [1], threads=2).machine
     assert seen == {2}
-    assert "), 1 thread, PyTorch " in timing.machine()
+    assert ", 1 thread, PyTorch " in timing.machine()
+
+
+@pytest.mark.parametrize(("cores", "said"), [({0}, "), 1 core, 1 thread, "), ({0, 3, 5}, "), 3 cores, 1 thread, ")])
+def test_the_machine_names_the_cores_that_this_process_may_use(monkeypatch, cores, said):
+    monkeypatch.setattr(timing.os, "sched_getaffinity", lambda process: cores, raising=False)
+    assert said in timing.machine()
+
+
+def test_where_no_process_is_bound_to_cores_the_machine_names_all_of_them(monkeypatch):
+    monkeypatch.delattr(timing.os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(timing.os, "cpu_count", lambda: 7)
+    assert "), 7 cores, 1 thread, " in timing.machine()
 
 
 def test_threads_are_restored_also_after_an_error():

@@ -45,7 +45,7 @@ def published(name: str) -> list[dict[str, str | float]]:
 
     Notes
     -----
-    Built in notebook 03; notebooks 05 to 07 use the other tables.
+    Used in notebooks 04 to 07.
     """
     folder = files("mvit2_lib") / "assets" / "published"
     tables = sorted(path.name.removesuffix(".csv") for path in folder.iterdir())

@@ -136,7 +136,7 @@ def slope(sizes: Sequence[float], seconds: Sequence[float]) -> Slope:
 def crossover(sizes: Sequence[float], one: Sequence[float], other: Sequence[float]) -> float | None:
     """Return the size from which on `one` stays above `other`, read off straight lines between the points.
 
-    None if `one` is above at all sizes, or below at the last. Built in notebook 03.
+    None if `one` is above at all sizes, or below at the last.
     """
     if not len(sizes) == len(one) == len(other):
         raise ValueError(f"there are {len(sizes)} sizes, but {len(one)} and {len(other)} times")

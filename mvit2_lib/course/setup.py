@@ -67,13 +67,13 @@ def _matrix_product() -> tuple[str, str, str]:
 
 
 def copy_notebooks(course: Path = Path("notebooks"), mine: Path = Path("my_notebooks")) -> None:
-    """Give the reader a copy of every notebook that has none yet, with stubs for exercises; change no other file."""
+    """Give the reader a copy of every notebook that has none yet, and change no other file."""
     mine.mkdir(exist_ok=True)
     new = []
     for original in sorted(course.glob("[0-9][0-9]_*.ipynb")):
-        stubs, copy = course / "exercises" / original.name, mine / original.name
+        copy = mine / original.name
         if not copy.exists():
-            shutil.copyfile(stubs if stubs.exists() else original, copy)
+            shutil.copyfile(original, copy)
             new.append(copy.name)
     print(f"{len(new)} new notebooks in {mine}; those that were there are as you left them")
 

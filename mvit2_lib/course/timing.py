@@ -209,7 +209,7 @@ def breakdown(function: Callable[[], object], repeats: int = 20) -> dict[str, fl
     """Return the seconds that each operator takes in one call, the longest first, on one thread of the CPU.
 
     The times are PyTorch's profiler's: of each operator without the operators that it calls. Where an operator runs
-    several times in a call, each of them counts with its shortest time of all calls. Used in notebook 03.
+    several times in a call, each of them counts with its shortest time of all calls.
     """
     shortest: dict[tuple[str, int], float] = {}  # of the first, second, … run of an operator
     with _threads(1):
@@ -229,7 +229,7 @@ def breakdown(function: Callable[[], object], repeats: int = 20) -> dict[str, fl
 
 
 def machine(device: str = "cpu", threads: int = 1) -> str:
-    """Return what a reader must know to judge a time: processor, threads, PyTorch."""
+    """Return what a reader must know to judge a time: processor, cores, threads, PyTorch."""
     _check_device(device)
     if device == "cuda":
         return f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}"
@@ -238,9 +238,10 @@ def machine(device: str = "cpu", threads: int = 1) -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
         name = models[0] if models else name
-    noun = "thread" if threads == 1 else "threads"
-    capability = torch.backends.cpu.get_cpu_capability()
-    return f"{name} ({capability}), {threads} {noun}, PyTorch {torch.__version__}"
+    # Those that this process may use: a container's share, not the whole server.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    counts = ", ".join(f"{n} {noun if n == 1 else f'{noun}s'}" for n, noun in ((cores, "core"), (threads, "thread")))
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()}), {counts}, PyTorch {torch.__version__}"
 
 
 def attentions(

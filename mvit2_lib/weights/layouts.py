@@ -85,7 +85,7 @@ _SIGNATURES = {
 
 
 def checkpoint_layout(state_dict: Mapping[str, Tensor]) -> str:
-    """Return which code base named these tensors: "own", "timm", "transformers" or "ml-cvnets". Used in notebook 06."""
+    """Return which code base named these tensors: "own", "timm", "transformers" or "ml-cvnets"."""
     return _layout_and_prefix(state_dict)[0]
 
 
@@ -137,7 +137,7 @@ def convert_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def to_layout(state_dict: Mapping[str, Tensor], names: Iterable[str], layout: str) -> dict[str, Tensor]:
     """Return our tensors under the `names` and in the shapes of another code base: the way back.
 
-    `names` are all names of the other state dict, in its order. Used in notebook 06.
+    `names` are all names of the other state dict, in its order.
     """
     converted = {}
     for name in names:

@@ -1,7 +1,10 @@
-"""Attempts at the exercises of notebook 02: two correct ones each, and wrong ones with the remark they must get."""
+"""Attempts at the exercises of notebook 02: correct ones, and wrong ones with the remark they must get."""
 
 import torch
+from torch import nn
 from torch.nn import functional as F
+
+import mvit2_lib as mv
 
 
 def softmax(scores):
@@ -9,19 +12,30 @@ def softmax(scores):
     return exponentials / exponentials.sum(dim=-1, keepdim=True)
 
 
+class Separable(nn.Module):
+    dim = -2
+
+    def __init__(self, dim):
+        super().__init__()
+        self.W_I, self.W_K, self.W_V, self.W_O = (nn.Linear(dim, width) for width in (1, dim, dim, dim))
+
+    def gate(self, x):
+        return x.clamp(min=0)
+
+    def last(self, x):
+        return self.W_O(x)
+
+    def forward(self, x):
+        c_s = self.W_I(x).softmax(self.dim if x.ndim > 2 else -2)
+        return self.last(c_s.mT @ self.W_K(x) * self.gate(self.W_V(x)))
+
+
+def several_by_loop(x, W_I, W_K):
+    parts = (x @ W_K).chunk(W_I.shape[1], dim=-1)
+    return torch.cat([(x @ W_I[:, [i]]).softmax(1).mT @ part for i, part in enumerate(parts)], dim=-1)
+
+
 RIGHT = {
-    "context_scores": [
-        lambda x, W_I: torch.stack([softmax((picture @ W_I).T).T for picture in x]),
-        lambda x, W_I: F.softmax(torch.einsum("bkd,do->bko", x, W_I), dim=-2),
-    ],
-    "context_vector": [
-        lambda x, c_s, W_K, b_K: c_s.mT @ (x @ W_K + b_K),
-        lambda x, c_s, W_K, b_K: sum(c_s[:, i : i + 1] * (x[:, i : i + 1] @ W_K + b_K) for i in range(x.shape[1])),
-    ],
-    "gate_and_mix": [
-        lambda x, c_v, W_V, W_O: torch.einsum("bkd,bod,de->bke", (x @ W_V).clamp(min=0), c_v, W_O),
-        lambda x, c_v, W_V, W_O: F.linear(F.relu(F.linear(x, W_V.T)) * c_v, W_O.T),
-    ],
     "pooled_context_vector": [
         lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K + c_s.sum(dim=1, keepdim=True) * b_K,
         lambda x, c_s, W_K, b_K: torch.einsum("bko,bkd->bod", c_s, x) @ W_K + torch.einsum("bko,d->bod", c_s, b_K),
@@ -37,51 +51,17 @@ RIGHT = {
         ),
     ],
     "twice_as_much": [lambda d: d + 1, lambda d: (6 * d**2 + 2 * d - 4 * d**2) / (2 * d)],
+    "separable_module": [mv.SeparableSelfAttention, Separable],
+    "several_questions": [several_by_loop],
 }
 
 WRONG = {
-    "context_scores": [
-        (lambda x, W_I: (x @ W_I).softmax(dim=-1), "every score is 1"),
-        (lambda x, W_I: (x @ W_I).softmax(dim=0), "over the pictures of the batch"),
-        (lambda x, W_I: x.softmax(dim=-1) @ W_I, "over the channels"),
-        (lambda x, W_I: (x @ W_I).flatten().softmax(dim=0).reshape(len(x), -1, 1), "those of each picture must"),
-        (lambda x, W_I: x @ W_I, "before the softmax"),
-        (lambda x, W_I: torch.sigmoid(x @ W_I), "sigmoid"),
-        (lambda x, W_I: (x @ W_I / len(W_I) ** 0.5).softmax(dim=1), "has no scale"),
-        (lambda x, W_I: (x @ W_I)[..., 0].softmax(dim=-1), "the last axis is gone"),
-        (lambda x, W_I: (x @ W_I == (x @ W_I).amax(dim=1, keepdim=True)).float(), "takes everything"),
-    ],
-    "context_vector": [
-        (lambda x, c_s, W_K, b_K: (x @ W_K + b_K).mean(dim=1, keepdim=True), "equal weights"),
-        (lambda x, c_s, W_K, b_K: (x @ W_K + b_K).sum(dim=1, keepdim=True), "without their weights"),
-        (lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K, "the bias b_K is missing"),
-        (lambda x, c_s, W_K, b_K: c_s.mT @ (x @ W_K + b_K) @ W_K, "W_K is applied twice"),
-        (lambda x, c_s, W_K, b_K: c_s.mT @ ((x @ W_K + b_K) @ W_K + b_K), "applied twice"),
-        (lambda x, c_s, W_K, b_K: c_s.mT @ (F.linear(x, W_K, b_K)), "W_K is transposed"),
-        (lambda x, c_s, W_K, b_K: c_s.mT @ x, "not projected to keys"),
-        (lambda x, c_s, W_K, b_K: c_s * (x @ W_K + b_K), "not summed"),
-        (lambda x, c_s, W_K, b_K: (c_s * (x @ W_K + b_K)).mean(dim=1, keepdim=True), "averaged once more"),
-        (lambda x, c_s, W_K, b_K: (c_s * (x @ W_K + b_K)).sum(dim=1), "keep it"),
-    ],
-    "gate_and_mix": [
-        (lambda x, c_v, W_V, W_O: (c_v * (x @ W_V)) @ W_O, "the ReLU is missing"),
-        (lambda x, c_v, W_V, W_O: (c_v.relu() * (x @ W_V)) @ W_O, "on the context vector"),
-        (lambda x, c_v, W_V, W_O: (c_v.relu() * (x @ W_V).relu()) @ W_O, "on both factors"),
-        (lambda x, c_v, W_V, W_O: (c_v * (x @ W_V)).relu() @ W_O, "on the product"),
-        (lambda x, c_v, W_V, W_O: ((c_v * (x @ W_V)) @ W_O).relu(), "on the output"),
-        (lambda x, c_v, W_V, W_O: (c_v + (x @ W_V).relu()) @ W_O, "added"),
-        (lambda x, c_v, W_V, W_O: c_v * (x @ W_V).relu(), "W_O is missing"),
-        (lambda x, c_v, W_V, W_O: c_v * ((x @ W_V).relu() @ W_O), "belongs to the product"),
-        (lambda x, c_v, W_V, W_O: (c_v * x.relu()) @ W_O, "W_V is missing"),
-        (lambda x, c_v, W_V, W_O: (c_v * (x @ W_O).relu()) @ W_V, "exchanged"),
-        (lambda x, c_v, W_V, W_O: (c_v * (x @ W_V).sigmoid()) @ W_O, "numbers are off"),
-    ],
     "pooled_context_vector": [
         (lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K + b_K, "the bias is added once;"),
         (lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K, "the bias is missing"),
         (lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K + c_s.sum() * b_K, "each picture needs its own sum"),
         (lambda x, c_s, W_K, b_K: (c_s.mT @ x + b_K) @ W_K, "before W_K"),
-        (lambda x, c_s, W_K, b_K: c_s.mT @ (x @ W_K + b_K), "are enough"),
+        (lambda x, c_s, W_K, b_K: c_s.mT @ (x @ W_K + b_K), "are plenty"),
         (lambda x, c_s, W_K, b_K: (c_s * (x @ W_K + b_K)).sum(dim=1, keepdim=True), "the numbers are right, but take"),
         (lambda x, c_s, W_K, b_K: c_s.mT @ x @ W_K + len(x[0]) * b_K, "once for each token"),
         (lambda x, c_s, W_K, b_K: (c_s / c_s.sum(1, True)).mT @ x @ W_K + b_K, "made to add up to one"),
@@ -137,12 +117,22 @@ WRONG = {
     ],
     "twice_as_much": [
         (lambda d: (1 - d) / 2, "never cross"),
-        (lambda d: d, "the score projection is missing"),
+        (lambda d: d, "one too small"),
         (lambda d: 2 * d, "overtake the projections"),
         (lambda d: d + 0.5, "must be doubled"),
-        (lambda d: 2 * d + 2, "scores and weighted means each need one"),
+        (lambda d: 2 * d + 2, "twice the right k"),
         (lambda d: 3 * d + 1, "projections of multi-head attention are missing"),
         (lambda d: 1 + (d + 1) ** 0.5, "pools first"),
         (lambda d: d * d, "is wanted"),
+    ],
+    "separable_module": [
+        (type("NoGate", (Separable,), {"gate": lambda self, x: x}), "the ReLU is missing"),
+        (type("Tokens", (Separable,), {"dim": 1}), "the softmax runs over axis 1"),
+        (type("Last", (Separable,), {"last": lambda self, x: x}), "W_O is missing"),
+    ],
+    "several_questions": [
+        (lambda x, W_I, W_K: several_by_loop(x, W_I.flip(1), W_K), "in reverse order"),
+        (lambda x, W_I, W_K: several_by_loop(x, W_I, torch.eye(len(W_K))), "W_K is missing"),
+        (lambda x, W_I, W_K: several_by_loop(x, W_I[:, :1].expand(W_I.shape), W_K), "by the first question"),
     ],
 }

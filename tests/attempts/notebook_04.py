@@ -1,4 +1,4 @@
-"""Attempts at the exercises of notebook 04: two correct ones each, and wrong ones with the remark they must get."""
+"""Attempts at the exercises of notebook 04: correct ones, and wrong ones with the remark they must get."""
 
 import torch
 from torch import nn
@@ -66,6 +66,18 @@ def flat_group_norm(x, weight, bias, eps):
     return (centred / (centred.square().mean(dim=1, keepdim=True) + eps).sqrt()).view_as(x) * weight + bias
 
 
+class Block(mv.MobileViTv2Block):
+    def nearby(self, x):
+        return self.local(x)
+
+    def normed(self, x):
+        return self.norm(x)
+
+    def forward(self, x):
+        tokens = self.normed(self.layers(mv.unfold(self.to_tokens(self.nearby(x)))))
+        return self.to_channels(mv.fold(tokens, x.shape[-2:]))
+
+
 RIGHT = {
     "unfold_patches": [looped_unfold, torch_unfold],
     "fold_patches": [sliced_fold, shuffled_fold],
@@ -75,10 +87,7 @@ RIGHT = {
         lambda C, d, layers, H, W: mv.count_macs(mv.MobileViTv2Block(C, d, layers), 1, C, H, W),
         lambda C, d, n, H, W: sum([9 * C * H * W, 2 * C * d * H * W, n * (7 * d**2 + d) * H * W]),
     ],
-    "extra_macs": [
-        lambda d, H, W: H * W * d * (d - 1 + H * W // 2),
-        lambda d, H, W: sum((4 * k * d**2 + 2 * k**2 * d) - (3 * k * d**2 + k * d) for k in 4 * [H * W // 4]),
-    ],
+    "block_module": [mv.MobileViTv2Block, Block],
 }
 
 WRONG = {
@@ -93,7 +102,7 @@ WRONG = {
             "the patches are counted column by column",
         ),
         (lambda x, p: torch_unfold(x, p).transpose(1, 2).reshape(len(x), p * p, -1, x.shape[1]), "pixels of one patch"),
-        (lambda x, p: F.unfold(x, p, stride=p), "shape"),
+        (lambda x, p: F.unfold(x, p, stride=p), "PyTorch's unfold"),
     ],
     "fold_patches": [
         (lambda t, H, W, p: t.reshape(len(t), H, W, t.shape[-1]).movedim(-1, 1), "band of the map"),
@@ -111,10 +120,10 @@ WRONG = {
     "groups_by_position": [
         (lambda function: True, "finds every function right"),
         (lambda function: False, "finds every function wrong"),
-        (lambda function: function(torch.zeros(1, 3, 8, 8)).shape == (1, 4, 16, 3), "the shape proves nothing"),
+        (lambda function: function(torch.zeros(1, 3, 8, 8)).shape == (1, 4, 16, 3), "one that only reshapes"),
         (
             lambda function: function(torch.arange(16.0).reshape(1, 1, 4, 4))[0, 0, :, 0].tolist() == [0, 2, 8, 10],
-            "is wanted",
+            "right for 6 of 9",
         ),
         (
             lambda function: torch.equal(
@@ -142,7 +151,7 @@ WRONG = {
     "block_macs": [
         (lambda C, d, n, H, W: H * W * (9 * C * C + 2 * C * d + n * (7 * d * d + d)), "nine places, one channel each"),
         (lambda C, d, n, H, W: H * W * (2 * C * d + n * (7 * d * d + d)), "depthwise 3×3 is missing"),
-        (lambda C, d, n, H, W: H * W * (9 * C + C * d + n * (7 * d * d + d)), "back to C channels"),
+        (lambda C, d, n, H, W: H * W * (9 * C + C * d + n * (7 * d * d + d)), "one of the two 1×1"),
         (lambda C, d, n, H, W: H * W * (9 * C + 2 * C * d + n * (3 * d * d + d)), "feed-forward network is missing"),
         (lambda C, d, n, H, W: H * W * (9 * C + 2 * C * d + n * (5 * d * d + d)), "two linear layers"),
         (lambda C, d, n, H, W: H * W * (9 * C + 2 * C * d + 7 * d * d + d), "that is one layer"),
@@ -152,12 +161,9 @@ WRONG = {
             "pools first",
         ),
     ],
-    "extra_macs": [
-        (lambda d, H, W: (H * W // 4) * (d * d - d) + 2 * (H * W // 4) ** 2 * d, "one of the four"),
-        (lambda d, H, W: H * W * (d * d - d) + 2 * (H * W) ** 2 * d, "attend to all others"),
-        (lambda d, H, W: 4 * (4 * (H * W // 4) * d**2 + 2 * (H * W // 4) ** 2 * d), "subtract separable"),
-        (lambda d, H, W: 8 * (H * W // 4) ** 2 * d, "a projection more"),
-        (lambda d, H, W: H * W * d * d + 8 * (H * W // 4) ** 2 * d, "score projection kd"),
-        (lambda d, H, W: 0, "it returned 0"),
+    "block_module": [
+        (type("NoNorm", (Block,), {"normed": lambda self, x: x}), "the norm at the end of the layers is missing"),
+        (type("NoLocal", (Block,), {"nearby": lambda self, x: x}), "the local convolution is missing"),
+        (type("Plus", (Block,), {"forward": lambda self, x: x + Block.forward(self, x)}), "no shortcut"),
     ],
 }

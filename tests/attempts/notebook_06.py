@@ -1,8 +1,10 @@
-"""Attempts at the exercises of notebook 06: two correct ones each, and wrong ones with the remark they must get."""
+"""Attempts at the exercises of notebook 06: correct ones, and wrong ones with the remark they must get."""
 
 import re
 
+import numpy as np
 import torch
+from PIL import Image
 
 WORDS = {"conv1_1x1": "expand", "conv2_kxk": "depthwise", "conv3_1x1": "project", "bn": "norm"}
 
@@ -13,19 +15,6 @@ def renamed_word_by_word(name):
 
 def renamed_by_pattern(name):
     return re.sub("conv1_1x1|conv2_kxk|conv3_1x1|bn", lambda match: WORDS[match[0]], name)
-
-
-def box_by_longer_side(width, height):
-    shorter, longer = min(width, height), max(width, height)
-    space = round((288 * longer // shorter - 256) / 2)
-    left, top = (space, 16) if width >= height else (16, space)
-    return left, top, left + 256, top + 256
-
-
-def box_as_list(width, height):
-    scaled = (288 * width // min(width, height), 288 * height // min(width, height))
-    corner = [round((side - 256) / 2) for side in scaled]
-    return corner + [side + 256 for side in corner]
 
 
 def order_by_red(pipeline, model):
@@ -70,17 +59,27 @@ def averaged(lines):
     return hits[:, 0].mean().item(), hits.sum(dim=1).mean().item()
 
 
+def translate_by_slices(theirs):
+    ours, d = {}, len(theirs["out_proj.bias"])
+    for name, rows in {"W_I": slice(1), "W_K": slice(1, d + 1), "W_V": slice(d + 1, None)}.items():
+        ours[f"{name}.weight"] = theirs["qkv_proj.weight"][rows, :, 0, 0]
+        ours[f"{name}.bias"] = theirs["qkv_proj.bias"][rows]
+    return {**ours, "W_O.weight": theirs["out_proj.weight"][:, :, 0, 0], "W_O.bias": theirs["out_proj.bias"]}
+
+
+def prepare_by_arrays(picture, how=Image.Resampling.BICUBIC, half=round, whole=int):
+    width, height = (whole(288 * side / min(picture.size)) for side in picture.size)
+    pixels = np.asarray(picture.resize((width, height), how))
+    left, top = half((width - 256) / 2), half((height - 256) / 2)
+    return torch.tensor(pixels[top : top + 256, left : left + 256]).permute(2, 0, 1)[None].float() / 255
+
+
 RIGHT = {
     "name_from_timm": [renamed_word_by_word, renamed_by_pattern],
-    "split_projections": [
-        lambda w: (w[:1, :, 0, 0], w[1 : 1 + len(w) // 2, :, 0, 0], w[1 + len(w) // 2 :, :, 0, 0]),
-        lambda w: [
-            w.squeeze(3).squeeze(2)[rows] for rows in (slice(0, 1), slice(1, w.shape[1] + 1), slice(-w.shape[1], None))
-        ],
-    ],
-    "crop_box": [box_by_longer_side, box_as_list],
     "channel_order": [order_by_red, order_by_nearest],
     "top_1_and_5": [counted, averaged],
+    "translate": [translate_by_slices],
+    "prepare": [prepare_by_arrays],
 }
 
 WRONG = {
@@ -89,7 +88,10 @@ WRONG = {
         (lambda name: name.replace("bn", "norm"), "convolutions keep"),
         (lambda name: name, "as it was"),
         (lambda name: renamed_word_by_word(name).split(".")[3], "keep the rest"),
-        (lambda name: renamed_word_by_word(name.replace("conv3", "conv0")).replace("conv0", "conv3"), "wanted"),
+        (
+            lambda name: renamed_word_by_word(name.replace("conv3", "conv0")).replace("conv0", "conv3"),
+            "last convolution is not",
+        ),
         (
             lambda name: (
                 renamed_word_by_word(name).replace("expand", "x").replace("project", "expand").replace("x", "project")
@@ -97,25 +99,9 @@ WRONG = {
             "wanted",
         ),
     ],
-    "split_projections": [
-        (lambda w: w.split([1, w.shape[1], w.shape[1]]), "axes of length one"),
-        (lambda w: w[:, :, 0, 0].split([w.shape[1], w.shape[1], 1])[::-1], "number 1 is wrong"),
-        (lambda w: [w[:1, :, 0, 0], w[1 + w.shape[1] :, :, 0, 0], w[1 : 1 + w.shape[1], :, 0, 0]], "exchanged"),
-        (lambda w: [part.T for part in w[:, :, 0, 0].split([1, w.shape[1], w.shape[1]])], "do not transpose"),
-        (lambda w: w[:, :, 0, 0].chunk(3), "number 1 is wrong"),
-        (lambda w: (w[0, :, 0, 0], w[1 : 1 + w.shape[1], :, 0, 0], w[1 + w.shape[1] :, :, 0, 0]), "not a vector"),
-    ],
-    "crop_box": [
-        (lambda w, h: box_as_list(h, w), "left and top"),
-        (lambda w, h: (*box_as_list(w, h)[:2], 256, 256), "right and bottom"),
-        (lambda w, h: [round((w - 256) / 2) + a for a in (0,)] + [0, 256, 256], "is wanted"),
-        (lambda w, h: (0, 0, 256, 256), "middle"),
-        (lambda w, h: (16, 16, 272, 272), "distorts"),
-        (lambda w, h: [(288 * s // min(w, h) - 256) // 2 + a for a in (0, 256) for s in (w, h)], "half a pixel"),
-    ],
     "channel_order": [
-        (grey_test, "grey picture"),
-        (best_class_only, "best class only"),
+        (grey_test, "look the same when they are reversed"),
+        (best_class_only, "it calls every pipeline RGB"),
         (lambda p, m: "BGR", "every pipeline BGR"),
         (lambda p, m: "BGR" if order_by_red(p, m) == "RGB" else "RGB", "are exchanged"),
         (lambda p, m: order_by_red(p, m) == "RGB", "return 'RGB'"),
@@ -130,6 +116,17 @@ WRONG = {
         (lambda lines: [share * sum("answers" in line for line in lines) for share in counted(lines)], "counts"),
         (lambda lines: counted(lines)[0], "return both"),
         (lambda lines: [counted(lines)[0], counted(lines)[1] - counted(lines)[0]], "belongs to them"),
-        (lambda lines: [1.0, 1.0], "wrong"),
+        (lambda lines: [1.0, 1.0], "only the first picture"),
+    ],
+    "translate": [
+        (lambda w: {n: W.mT if W.ndim > 1 else W for n, W in translate_by_slices(w).items()}, "it is transposed"),
+        (lambda w: {n: W for n, W in translate_by_slices(w).items() if n != "W_V.bias"}, "W_V.bias is missing"),
+        (lambda w: {**translate_by_slices(w), "W_O.bias": w["qkv_proj.bias"][-len(w["out_proj.bias"]) :]}, "of W_V"),
+    ],
+    "prepare": [
+        (lambda p: prepare_by_arrays(p, how=Image.Resampling.BILINEAR), "bilinearly"),
+        (lambda p: prepare_by_arrays(p)[0], "the batch axis is missing"),
+        (lambda p: prepare_by_arrays(p, half=lambda n: int(n // 1)), "half a pixel was cut off"),
+        (lambda p: prepare_by_arrays(p, whole=round), "the longer side was rounded"),
     ],
 }

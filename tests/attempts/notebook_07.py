@@ -1,8 +1,9 @@
-"""Attempts at the exercises of notebook 07: two correct ones each, and wrong ones with the remark they must get."""
+"""Attempts at the exercises of notebook 07: correct ones, and wrong ones with the remark they must get."""
 
 import math
 
 import torch
+from torch import nn
 
 
 def schedule_by_squares(step, steps, warmup, highest):
@@ -37,23 +38,10 @@ def schedule_linear(step, steps, warmup, highest):
     return highest * (1 - (step - warmup) / (steps - 1 - warmup))
 
 
-def average_by_powers(weights, decay):
-    n = len(weights)
-    shares = [decay ** (n - 1)] + [(1 - decay) * decay ** (n - 1 - index) for index in range(1, n)]
-    return sum(share * weight for share, weight in zip(shares, weights, strict=True))
-
-
 def average_by_recursion(weights, decay):
     if len(weights) == 1:
         return weights[0]
     return average_by_recursion(weights[:-1], decay) * decay + weights[-1] * (1 - decay)
-
-
-def zero_average(weights, decay):
-    average = 0.0
-    for weight in weights:
-        average = decay * average + (1 - decay) * weight
-    return average
 
 
 def together_by_spread(mean_1, variance_1, mean_2, variance_2):
@@ -101,9 +89,30 @@ def tensors_counted(model):
     return len([parameter for parameter in model.parameters() if parameter.requires_grad])
 
 
+def step_in_parts(model, optimizer, images, labels, order="zero loss backward step"):
+    for part in order.split():
+        if part == "loss":
+            scores = model(images).double()
+            loss = (scores.logsumexp(1) - scores[range(len(labels)), labels]).mean()
+        elif part == "backward":
+            loss.backward()
+        else:
+            {"zero": optimizer.zero_grad, "step": optimizer.step}[part]()
+    return loss.item()
+
+
+def step_by_closure(model, optimizer, images, labels):
+    def closure():
+        optimizer.zero_grad(set_to_none=False)
+        loss = nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
+        return loss
+
+    return float(optimizer.step(closure).detach())
+
+
 RIGHT = {
     "learning_rate": [schedule_by_squares, schedule_by_list],
-    "moving_average": [average_by_powers, average_by_recursion],
     "smoothed": [
         lambda label, classes, s: [s / classes + (1 - s) * (index == label) for index in range(classes)],
         lambda label, classes, s: tuple(
@@ -116,6 +125,7 @@ RIGHT = {
     ],
     "statistics_of_both": [together_by_spread, together_by_values],
     "train_only_the_head": [head_by_names, head_by_parts],
+    "training_step": [step_by_closure, step_in_parts],
 }
 
 WRONG = {
@@ -126,14 +136,7 @@ WRONG = {
         (schedule_linear, "straight line"),
         (lambda s, n, w, h: schedule_by_squares(s, n, 0, h), "no warm-up"),
         (lambda s, n, w, h: schedule_by_squares(s, n, w, 1.0), "that is a share"),
-        (lambda s, n, w, h: h, "is wanted"),
-    ],
-    "moving_average": [
-        (zero_average, "begins at zero"),
-        (lambda w, d: average_by_powers(w, 1 - d), "are exchanged"),
-        (lambda w, d: sum(w) / len(w), "plain mean"),
-        (lambda w, d: w[-1], "newest"),
-        (lambda w, d: [average_by_powers(w[: n + 1], d) for n in range(len(w))], "is wanted"),
+        (lambda s, n, w, h: h, "stands where step"),
     ],
     "smoothed": [
         (lambda i, n, s: [1 - s if j == i else s / (n - 1) for j in range(n)], "other classes only"),
@@ -157,14 +160,23 @@ WRONG = {
         (lambda a, v, b, w: (a + b, v + w), "summed"),
         (lambda a, v, b, w: ((a + b) / 2, (a - b) ** 2 / 4), "two means alone"),
         (lambda a, v, b, w: together_by_spread(a, v, b, w)[1], "return the mean"),
-        (lambda a, v, b, w: (0.0, 0.0), "number 1 is wrong"),
+        (lambda a, v, b, w: (0.0, 0.0), "always zero"),
     ],
     "train_only_the_head": [
         (without_biases, "biases"),
         (all_counted, "also those"),
-        (nothing_left, "classifier too"),
+        (nothing_left, "switched off"),
         (tensors_counted, "not the weights"),
         (lambda model: sum(parameter.numel() for parameter in model.parameters()), "nothing is switched off"),
-        (lambda model: model.classifier.weight.numel() + model.classifier.bias.numel(), "but nothing"),
+        (lambda model: model.classifier.weight.numel() + model.classifier.bias.numel(), "nothing is switched off"),
+    ],
+    "training_step": [
+        (lambda m, o, x, y: step_in_parts(m, o, x, y, "loss backward step zero"), "clear before backward"),
+        (lambda m, o, x, y: step_in_parts(m, o, x, y, "loss backward step"), "zero_grad is missing"),
+        (lambda m, o, x, y: step_in_parts(m, o, x, y, "loss backward zero step"), "cleared between backward and step"),
+        (lambda m, o, x, y: step_in_parts(m, o, x, y, "zero loss step"), "backward() is missing"),
+        (lambda m, o, x, y: step_in_parts(m, o, x, y, "zero loss backward"), "step() is never called"),
+        (lambda m, o, x, y: step_in_parts(m, o, x, y, "loss step backward"), "step comes too early"),
+        (torch.no_grad()(lambda m, o, x, y: step_in_parts(m, o, x, y)), "under no_grad"),
     ],
 }

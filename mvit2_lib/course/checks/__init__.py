@@ -1,66 +1,56 @@
 """The check of every exercise: it prints one line, names the likely mistake, and never raises."""
 
-from .notebook_01 import attention_weights, cross_attention, cross_attention_macs, merge_heads, stable_softmax
+from .notebook_01 import cross_attention, cross_attention_macs, cycle, multi_head_module, stable_softmax
 from .notebook_02 import (
-    context_scores,
-    context_vector,
-    gate_and_mix,
     pooled_context_vector,
     separable_cross_attention,
+    separable_module,
+    several_questions,
     twice_as_much,
 )
-from .notebook_03 import benchmark, log_log_slope, predicted_seconds, ratio_reached, score_bytes, speedup
-from .notebook_04 import block_macs, extra_macs, fold_patches, group_norm_1, groups_by_position, unfold_patches
-from .notebook_05 import (
-    feature_maps,
-    macs_at,
-    parameters_with_classes,
-    round_channels,
-    table_of_channels,
-    token_counts,
-)
-from .notebook_06 import channel_order, crop_box, name_from_timm, split_projections, top_1_and_5
-from .notebook_07 import learning_rate, moving_average, share_of, smoothed, statistics_of_both, train_only_the_head
+from .notebook_03 import benchmark, largest_k, log_log_slope, meeting_point, speedup
+from .notebook_04 import block_macs, block_module, fold_patches, group_norm_1, groups_by_position, unfold_patches
+from .notebook_05 import feature_maps, macs_at, model_from_table, round_channels, table_of_channels, token_counts
+from .notebook_06 import channel_order, name_from_timm, prepare, top_1_and_5, translate
+from .notebook_07 import learning_rate, share_of, smoothed, statistics_of_both, train_only_the_head, training_step
 
 __all__ = [
-    "attention_weights",
     "benchmark",
     "block_macs",
+    "block_module",
     "channel_order",
-    "context_scores",
-    "context_vector",
-    "crop_box",
     "cross_attention",
     "cross_attention_macs",
-    "extra_macs",
+    "cycle",
     "feature_maps",
     "fold_patches",
-    "gate_and_mix",
     "group_norm_1",
     "groups_by_position",
+    "largest_k",
     "learning_rate",
     "log_log_slope",
     "macs_at",
-    "merge_heads",
-    "moving_average",
+    "meeting_point",
+    "model_from_table",
+    "multi_head_module",
     "name_from_timm",
-    "parameters_with_classes",
     "pooled_context_vector",
-    "predicted_seconds",
-    "ratio_reached",
+    "prepare",
     "round_channels",
-    "score_bytes",
     "separable_cross_attention",
+    "separable_module",
+    "several_questions",
     "share_of",
     "smoothed",
     "speedup",
-    "split_projections",
     "stable_softmax",
     "statistics_of_both",
     "table_of_channels",
     "token_counts",
     "top_1_and_5",
     "train_only_the_head",
+    "training_step",
+    "translate",
     "twice_as_much",
     "unfold_patches",
 ]

@@ -1,21 +1,14 @@
 """Every picture of the course: one palette, PNG on white, and no picture without a text that says what it shows."""
 
-from .architecture import architecture, block_steps, blocks, index_image, panels, receptive_fields, stage_costs
+from .architecture import architecture, block_steps, blocks, stage_costs
 from .canvas import PALETTE, STYLE, png, save, show
 from .charts import accuracy, curves, lines, residuals, runs, spread
 from .drawings import multi_head_unit, separable_unit
-from .pictures import (
-    attention_map,
-    attention_over_picture,
-    attention_pair,
-    course_picture,
-    implied_maps,
-    latent_views,
-    picture,
-    prediction,
-    scores_over_picture,
-)
+from .maps import attention_map, attention_over_picture, digit_scores, latent_views, learned_maps
+from .pictures import index_image, panels, picture, prediction, receptive_fields, taken
+from .showpiece import attention_pair, course_picture
 from .timings import memory, operators, quadratic_vs_linear, repetitions, speed_ratios, times
+from .worked import worked_example
 
 __all__ = [
     "PALETTE",
@@ -29,9 +22,10 @@ __all__ = [
     "blocks",
     "course_picture",
     "curves",
-    "implied_maps",
+    "digit_scores",
     "index_image",
     "latent_views",
+    "learned_maps",
     "lines",
     "memory",
     "multi_head_unit",
@@ -46,11 +40,12 @@ __all__ = [
     "residuals",
     "runs",
     "save",
-    "scores_over_picture",
     "separable_unit",
     "show",
     "speed_ratios",
     "spread",
     "stage_costs",
+    "taken",
     "times",
+    "worked_example",
 ]

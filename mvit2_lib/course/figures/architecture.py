@@ -2,22 +2,23 @@
 
 import copy
 import functools
+import itertools
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
-import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 from torch import Tensor, nn
 
 from ...attention import SeparableSelfAttention
 from ...blocks import ConvNormAct, InvertedResidual, MobileViTv2Block, TransformerLayer
 from ...cost import count_parameters, layer_costs
 from ...model import MobileViTv2
-from .canvas import BLUE, MAGENTA, STYLE, draw_picture
-from .drawings import CHEAP, COSTLY, LINEAR, arrow, blank, box
+from .canvas import BLUE, MAGENTA, STYLE, WIDEST
+from .drawings import CHEAP, COSTLY, LINEAR, arrow, blank
 
 
 @dataclass(frozen=True)
@@ -60,26 +61,54 @@ def block_steps(block: nn.Module, x: Tensor) -> list[Step]:
 
 
 def blocks(columns: Mapping[str, Sequence[Step]], skip: Mapping[str, tuple[int, int]] | None = None) -> Figure:
-    """Draw the steps of some blocks as columns of boxes, read from below.
+    """Draw the steps of some blocks as columns of boxes, read from below; of two columns, mark where they differ.
 
-    `skip` may give a column an arrow that leads around some of its steps: from one step's number to another's.
+    `skip` may give a column an arrow that leads around some of its steps: from one step's number to another's. A
+    difference has a thick frame and a letter, the same in both columns; steps that follow each other share it if the
+    same is different about them.
     """
+    pitch, width, height = 0.4, 3.98, 0.29
     tallest = max(len(steps) for steps in columns.values())
-    figure, axes = blank(4.1 * len(columns), 0.72 * tallest + 0.7)
+    figure, axes = blank(4.3 * len(columns), pitch * tallest + 0.55)
+    letters = _differences(*columns.values()) if len(columns) == 2 else {}
     for index, (title, steps) in enumerate(columns.items()):
-        x = 4.1 * index + 1.85
+        left = 4.3 * index + 0.18
         for number, step in enumerate(steps):
-            y = 0.45 + 0.72 * number
-            box(axes, (x, y), step.text, step.shape, step.color, width=2.9)
+            y = 0.28 + pitch * number
+            look = {"edgecolor": MAGENTA, "linewidth": 2} if number in letters else {"edgecolor": "#555"}
+            shape = "round,pad=0,rounding_size=0.06"
+            axes.add_patch(FancyBboxPatch((left, y - height / 2), width, height, shape, facecolor=step.color, **look))
+            axes.text(left + 0.14, y, step.text, va="center", size=9)
+            axes.text(left + width - 0.05, y, step.shape, ha="right", va="center", size=9, family="monospace")
+            if number in letters:
+                badge = {"boxstyle": "circle,pad=0.15", "facecolor": MAGENTA, "edgecolor": "none"}
+                look = {"ha": "center", "va": "center", "weight": "bold", "color": "white"}
+                axes.text(left, y, letters[number], size=9, bbox=badge, **look)
             if number:
-                arrow(axes, (x, y - 0.47), (x, y - 0.25))
+                arrow(axes, (left + width / 2, y - pitch + height / 2), (left + width / 2, y - height / 2))
         if skip and title in skip:
-            start, end = (0.45 + 0.72 * number for number in skip[title])
-            style = "arc,angleA=0,angleB=0,armA=22,armB=22,rad=4"
-            shape = {"arrowstyle": "-|>", "color": MAGENTA, "connectionstyle": style, "shrinkA": 0, "shrinkB": 0}
-            axes.annotate("", (x + 1.45, end), (x + 1.45, start), arrowprops=shape)
-        axes.text(x, 0.72 * tallest + 0.45, title, ha="center", va="center", weight="bold", size=11)
+            start, end = (0.28 + pitch * number for number in skip[title])
+            style = "arc,angleA=0,angleB=0,armA=10,armB=10,rad=4"
+            shape = {"arrowstyle": "-|>", "color": MAGENTA, "linewidth": 2, "connectionstyle": style}
+            ends = (left + width, end), (left + width, start)
+            axes.annotate("", *ends, arrowprops=shape | {"shrinkA": 0, "shrinkB": 0})
+        axes.text(left + width / 2, pitch * tallest + 0.32, title, ha="center", va="center", weight="bold", size=11)
     return figure
+
+
+def _differences(one: Sequence[Step], other: Sequence[Step]) -> dict[int, str]:
+    """Give a letter to each number of a step at which two blocks do different things."""
+    letters, previous, latest = {}, None, -1
+    for number, (step, facing) in enumerate(itertools.zip_longest(one, other)):
+        pair = (step.text, facing.text) if step and facing else "only here"
+        if step and facing and step.text == facing.text:
+            pair = None
+        elif pair != previous:
+            latest += 1
+        if pair:
+            letters[number] = string.ascii_uppercase[latest]
+        previous = pair
+    return letters
 
 
 def architecture(width_multiplier: float = 1.0, image_size: int = 256) -> Figure:
@@ -87,23 +116,25 @@ def architecture(width_multiplier: float = 1.0, image_size: int = 256) -> Figure
     with torch.device("meta"):  # shapes and counts need no weights
         rows = stage_costs(MobileViTv2(width_multiplier), image_size)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10.2, 0.52 * len(rows) + 1.4), layout="constrained")
-        names, work, weights = figure.subplots(1, 3, width_ratios=(2.0, 1, 1), sharey=True)
+        figure = Figure(figsize=(WIDEST, 0.45 * len(rows) + 1.1), layout="constrained")
+        names, work, weights = figure.subplots(1, 3, width_ratios=(3.9, 1, 1), sharey=True)
         names.axis("off")
         for number, row in enumerate(rows):
             names.text(0, number, row["stage"], va="center", size=9, weight="bold")
-            names.text(0.2, number, row["content"], va="center", size=9)
+            names.text(0.145, number, row["content"], va="center", size=9)
             names.text(1.0, number, row["shape"], va="center", ha="right", size=9, family="monospace")
         for axes, key, unit, scale in ((work, "macs", "million MACs", 1e6), (weights, "parameters", "thousand", 1e3)):
             values = [row[key] / scale for row in rows]
             colors = [MAGENTA if "MobileViTv2" in row["content"] else BLUE for row in rows]
-            bars = axes.barh(range(len(rows)), values, color=colors)
-            axes.bar_label(bars, [f"{value:,.0f}" if value >= 10 else f"{value:.1f}" for value in values], padding=3)
-            axes.set_xlim(right=1.22 * max(values))
-            axes.set(xlabel=unit, yticks=[])
-            axes.spines["left"].set_visible(False)
-        work.set_title(f"MACs: {sum(row['macs'] for row in rows) / 1e9:.2f} G in all", size=10)
-        weights.set_title(f"parameters: {sum(row['parameters'] for row in rows) / 1e6:.2f} M in all", size=10)
+            hatches = ["//" if color == MAGENTA else "" for color in colors]
+            bars = axes.barh(range(len(rows)), values, color=colors, hatch=hatches, edgecolor="white")
+            written = [f"{value:,.0f}" if value >= 10 else f"{value:.1f}" for value in values]
+            axes.bar_label(bars, written, padding=3, size=9)
+            axes.set_xlim(right=1.7 * max(values))
+            axes.set(xlabel=unit, yticks=[], xticks=[])
+            axes.spines[["left", "bottom"]].set_visible(False)
+        work.set_title(f"MACs:\n{sum(row['macs'] for row in rows) / 1e9:.2f} G in all", size=10)
+        weights.set_title(f"parameters:\n{sum(row['parameters'] for row in rows) / 1e6:.2f} M in all", size=10)
         names.set_title(f"MobileViTv2, α = {width_multiplier:g}, {image_size}×{image_size} pixels", loc="left", size=11)
         names.set_xlim(0, 1)
         names.set_ylim(len(rows) - 0.4, -0.6)
@@ -140,54 +171,6 @@ def stage_costs(model: MobileViTv2, image_size: int = 256) -> list[dict]:
     ]
 
 
-def index_image(image: Tensor, rows: Tensor) -> Figure:
-    """Draw a small image of numbers `[H, W]` and its unfolded rows `[P, N]`, coloured by pixel position."""
-    (H, W), (P, _) = image.shape, rows.shape
-    p = round(P**0.5)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 3.2), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        place = np.fromfunction(lambda row, column: (row % p) * p + column % p, (H, W), dtype=int)
-        _draw_numbers(left, image, place)
-        for line in range(0, W + 1, p):
-            left.axvline(line - 0.5, color="black", linewidth=2.5, linestyle="-", marker="")
-        for line in range(0, H + 1, p):
-            left.axhline(line - 0.5, color="black", linewidth=2.5, linestyle="-", marker="")
-        left.set_title(f"{H} × {W} pixels in {p} × {p} patches")
-        _draw_numbers(right, rows, np.arange(P)[:, None] + np.zeros(rows.shape, dtype=int))
-        right.set(title="unfolded", ylabel="pixel position P", xlabel="patch N")
-    return figure
-
-
-def panels(pictures: Mapping[str, Tensor], width: float = 2.5) -> Figure:
-    """Draw some pictures, grey `[H, W]` or RGB `[H, W, 3]`, side by side with their titles."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width * len(pictures), width + 0.4), layout="constrained")
-        for axes, (title, picture) in zip(
-            figure.subplots(1, len(pictures), squeeze=False)[0], pictures.items(), strict=True
-        ):
-            draw_picture(axes, picture)
-            axes.set_title(title, size=10)
-    return figure
-
-
-def receptive_fields(maps: Mapping[str, Tensor], width: float = 2.6) -> Figure:
-    """Draw how much each input pixel matters to one output pixel, maps `[H, W]`: white where it does not at all."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width * len(maps), width + 0.5), layout="constrained")
-        row = figure.subplots(1, len(maps), squeeze=False)[0]
-        for axes, (title, values) in zip(row, maps.items(), strict=True):
-            shown = np.ma.masked_equal(values.numpy(), 0)
-            image = axes.imshow(np.ma.log10(shown / shown.max()), cmap="viridis", vmin=-5, vmax=0)
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(True)
-            axes.set_title(title, size=10)
-        bar = figure.colorbar(image, ax=row, shrink=0.8, ticks=[-5, -2.5, 0])
-        bar.ax.set_yticklabels(["10⁻⁵", "", "1"])
-        bar.set_label("gradient, largest = 1")
-    return figure
-
-
 def _describe(part: nn.Module) -> str:
     """Say in a few words what a part is, from what it holds."""
     if isinstance(part, ConvNormAct):
@@ -213,11 +196,3 @@ def _describe(part: nn.Module) -> str:
 
 def _shape(x: Tensor) -> str:
     return f"[{', '.join(map(str, x.shape))}]"
-
-
-def _draw_numbers(axes: Axes, numbers: Tensor, colors: np.ndarray) -> None:
-    axes.imshow(colors, cmap=mpl.colors.ListedColormap(["#DCE5FF", "#FAD1E3", "#FFE3CC", "#FFF0CC"]), vmin=0, vmax=3)
-    for (row, column), number in np.ndenumerate(np.asarray(numbers)):
-        axes.text(column, row, f"{number:g}", ha="center", va="center")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)

@@ -1,5 +1,7 @@
 """What all figures share: the palette, PNG on white, the alt text, and a few strokes."""
 
+import base64
+import html
 import io
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from torch import Tensor
 
 # Distinct for colour-blind readers too; lines differ by marker and style besides.
 BLUE, MAGENTA, ORANGE, VIOLET, YELLOW = PALETTE = ("#648FFF", "#DC267F", "#FE6100", "#785EF0", "#FFB000")
+WIDEST = 8.6  # inches: what a notebook shows at full size in a window of 1280 pixels
 NAVY = "#2E55C4"  # the palette's blue, dark enough for text on white
 STYLE = {
     "figure.facecolor": "white",
@@ -32,15 +35,19 @@ def show(figure: Figure, alt: str) -> None:
     figure : matplotlib.figure.Figure
         What to show.
     alt : str
-        A sentence that says what the figure shows, for readers who cannot see it. It is stored with the picture, and it
-        is the part of the output that the notebook tests compare.
+        A sentence that says what the figure shows, for readers who cannot see it. It stands in the picture's `alt`
+        attribute, and it is the part of the output that the notebook tests compare.
     """
     # Imported here so that figures can be made where there is no notebook.
     from IPython.display import display
 
     _check_alt(alt)
-    bundle = {"image/png": png(figure), "text/plain": alt}
-    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+    pixels = png(figure)
+    width = int.from_bytes(pixels[16:20], "big")  # where a PNG says how wide it is
+    source = f"data:image/png;base64,{base64.b64encode(pixels).decode()}"
+    # No image/png beside it: a web page would take that one, without the text, and the file would be twice as long.
+    tag = f'<img alt="{html.escape(alt)}" src="{source}" width="{width}" style="max-width:100%">'
+    display({"text/html": tag, "text/plain": alt}, raw=True)
 
 
 def png(figure: Figure) -> bytes:
@@ -68,17 +75,14 @@ def draw_picture(axes: Axes, pixels: np.ndarray | Tensor) -> None:
 
 
 def draw_heat(axes: Axes, picture: Tensor, weights: Tensor) -> None:
-    """Lay weights `[k]`, one for each patch, over a picture `[C, H, W]`: the more weight, the brighter.
-
-    A photograph shines through; of a drawing (`C = 1`) the outline is drawn on top, so that its ink colours no patch.
-    """
-    side = round(len(weights) ** 0.5)
+    """Lay weights `[k]`, one for each patch, over a photograph `[C, H, W]`: the more weight, the brighter."""
     height, width = picture.shape[-2:]
-    grey, drawing = picture.mean(dim=0).numpy(), len(picture) == 1
-    draw_picture(axes, grey)
-    heat = weights.reshape(side, side).numpy()
+    draw_picture(axes, picture.mean(dim=0).numpy())
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    axes.imshow(heat, cmap="inferno", alpha=1 if drawing else 0.6, extent=extent, vmin=0)
-    if drawing:
-        for color, thickness in (("black", 3), ("white", 1.5)):
-            axes.contour(grey, levels=[grey.max() / 2], colors=color, linewidths=thickness)
+    axes.imshow(square(weights), cmap="inferno", alpha=0.6, extent=extent, vmin=0)
+
+
+def square(weights: Tensor) -> np.ndarray:
+    """Return weights `[k]` as the square of their patches `[√k, √k]`."""
+    side = round(len(weights) ** 0.5)
+    return np.asarray(weights).reshape(side, side)

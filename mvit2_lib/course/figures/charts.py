@@ -1,12 +1,14 @@
 """Charts: numbers over numbers."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import matplotlib.ticker
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .canvas import BLUE, MAGENTA, NAVY, PALETTE, STYLE
+from .canvas import BLUE, MAGENTA, NAVY, STYLE, WIDEST
 
 
 def lines(x: Sequence[float], series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, log_y=False) -> Figure:
@@ -55,7 +57,7 @@ def spread(
             for place, runs in zip(x, results, strict=True):
                 axes.plot([place] * len(runs), runs, **(style | {"linestyle": ""}), alpha=0.6, markersize=5)
         axes.axhline(chance, color="#777777", linewidth=1, linestyle=":", marker="")
-        axes.annotate("guessing", (x[0], chance), (0, 3), textcoords="offset points", color="#555555", size=8)
+        axes.annotate("guessing", (x[0], chance), (0, 3), textcoords="offset points", color="#555555", size=9)
         axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.05), xticks=x)
         axes.grid(alpha=0.3)
         axes.legend(loc="upper right", bbox_to_anchor=(1, 0.93))
@@ -63,46 +65,60 @@ def spread(
 
 
 def runs(series: Mapping[str, Sequence[float]], xlabel: str, chance: float | None = None, least: float = 0.0) -> Figure:
-    """Draw the runs of each named variant as hollow squares in a row, with a bar at their mean.
+    """Draw the runs of each named variant, shares of 1, as squares on a bar that ends at their mean, which is written.
 
-    The axis begins at `least`; a dotted line marks the level of guessing, if `chance` says what that is.
+    The axis is in per cent, begins at `least`, and says so where that is not 0; a dotted line marks the level of
+    guessing, if `chance` says what that is.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.6, 0.7 + 0.42 * len(series)), layout="constrained")
+        figure = Figure(figsize=(7.6, 0.95 + 0.4 * len(series)), layout="constrained")
         axes = figure.subplots()
-        for row, shares in enumerate(series.values()):
-            axes.plot(shares, [row] * len(shares), "s", color=MAGENTA, markersize=6, fillstyle="none")
-            axes.plot(sum(shares) / len(shares), row, linestyle="", marker="|", color="black", markersize=18)
+        means = [sum(shares) / len(shares) for shares in series.values()]
+        axes.barh(range(len(series)), [mean - least for mean in means], 0.62, least, color="#C9D6FF", edgecolor=NAVY)
+        look = {"color": MAGENTA, "markersize": 6, "fillstyle": "none", "markeredgewidth": 1.4, "clip_on": False}
+        for row, (mean, shares) in enumerate(zip(means, series.values(), strict=True)):
+            axes.plot(shares, [row] * len(shares), "s", **look, zorder=3)
+            axes.text(1.035, row, f"mean {mean:.1%}", va="center", transform=axes.get_yaxis_transform())
         if chance is not None:
-            axes.axvline(chance, color="#777777", linewidth=1, linestyle=":", marker="")
-            axes.annotate("guessing", (chance, -0.6), (3, 0), textcoords="offset points", color="#555555", size=8)
+            axes.axvline(chance, color="#555555", linewidth=1.2, linestyle=":", marker="")
+            place = {"textcoords": "offset points", "xycoords": ("data", "axes fraction"), "va": "bottom"}
+            axes.annotate("guessing", (chance, 1), (0, 2), color="#555555", size=9, ha="center", **place)
         axes.set_yticks(range(len(series)), series)
-        axes.set(xlabel=xlabel, xlim=(least, 1.03), ylim=(len(series) - 0.5, -0.8))
+        begins = f" (the axis begins at {least:.0%})" if least else ""
+        axes.set(xlabel=xlabel + begins, xlim=(least, 1), ylim=(len(series) - 0.5, -0.5))
+        axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+        axes.set_axisbelow(True)
         axes.grid(axis="x", alpha=0.3)
     return figure
 
 
-def accuracy(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], ylabel: str) -> Figure:
+def accuracy(panels: Mapping[str, Mapping[str, Sequence[tuple]]], ylabel: str) -> Figure:
     """Draw families of models as points `(cost, accuracy)`, a panel for each kind of cost, on a logarithmic axis.
 
-    The points of the first two families are joined.
+    The points of the first two families are joined. A point `(cost, accuracy, name)` bears its name.
     """
     every = list(dict.fromkeys(family for families in panels.values() for family in families))
-    looks = dict(
-        zip(every, zip([MAGENTA, NAVY, *PALETTE[2:], "#777777", "#333333"], "so^DvPX*", strict=False), strict=False)
-    )
+    colors = [MAGENTA, NAVY, "#B25000", "#111111", "#8A6D00", "#777777", "#3A8F7B"]
+    looks = dict(zip(every, itertools.cycle(zip(colors, "soD^vPX", strict=True)), strict=False))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.9 * len(panels), 4.2), layout="constrained")
+        figure = Figure(figsize=(min(WIDEST, 4.2 * len(panels)), 5.4), layout="constrained")
         row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, (xlabel, families) in zip(row, panels.items(), strict=True):
             for family, points in families.items():
                 color, marker = looks[family]
-                line = "-" if family in every[:2] else ""
-                axes.plot(*zip(*points, strict=True), color=color, marker=marker, linestyle=line, label=family)
+                line, size = ("-", 6) if family in every[:2] else ("", 5)
+                places = [point[:2] for point in points]
+                look = {"color": color, "marker": marker, "linestyle": line, "markersize": size}
+                axes.plot(*zip(*places, strict=True), label=family, **look)
+                below = family == every[0]  # the names of the first family stand to the right, others to the left
+                place = {"xytext": (5, -4) if below else (-5, 4), "ha": "left" if below else "right"}
+                for cost, height, *name in points:
+                    axes.annotate(
+                        "".join(name), (cost, height), textcoords="offset points", color=color, size=9, **place
+                    )
             axes.set(xlabel=xlabel, xscale="log")
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_minor_formatter("")
+            axes.margins(x=0.2)
+            _label_decades(axes)
             axes.grid(alpha=0.3, which="both")
         row[0].set_ylabel(ylabel)
         handles = {
@@ -110,6 +126,18 @@ def accuracy(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], 
         }
         figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, fontsize=9)
     return figure
+
+
+def _label_decades(axes: Axes) -> None:
+    """Write plain numbers on a logarithmic x axis, the more of each decade, the fewer of them there are."""
+    low, high = axes.get_xlim()
+    wide = high / low
+    steps = (
+        (1, 1.5, 2, 3, 4, 5, 6, 8) if wide < 6 else (1, 2, 3, 5) if wide < 15 else (1, 2, 5) if wide < 60 else (1, 3)
+    )
+    axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=steps))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
 
 
 def residuals(x: Sequence[float], series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str) -> Figure:
@@ -122,5 +150,5 @@ def residuals(x: Sequence[float], series: Mapping[str, Sequence[float]], xlabel:
             axes.plot(x, values, label=name)
         axes.set(xlabel=xlabel, ylabel=ylabel, xticks=x)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=9)
     return figure

@@ -66,7 +66,7 @@ def box(axes: Axes, middle: tuple[float, float], text: str, shape: str, color: s
         FancyBboxPatch(corner, width, 0.5, "round,pad=0,rounding_size=0.08", facecolor=color, edgecolor="#555")
     )
     axes.text(x, y + 0.09, text, ha="center", va="center", size=9)
-    axes.text(x, y - 0.12, shape, ha="center", va="center", size=8, family="monospace", color="#444")
+    axes.text(x, y - 0.12, shape, ha="center", va="center", size=9, family="monospace", color="#444")
 
 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -1,6 +1,7 @@
 """Charts of measurements: seconds, bytes and ratios, with the machine they come from under the figure."""
 
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..records import Timings, crossover
-from .canvas import BLUE, MAGENTA, ORANGE, PALETTE, STYLE, VIOLET
+from .canvas import BLUE, MAGENTA, ORANGE, PALETTE, STYLE, VIOLET, WIDEST
 
 # The same attention looks the same in every figure.
 LOOKS = {
@@ -28,11 +29,12 @@ def times(panels: Mapping[str, Timings], fit_from: int = 512, against: str | Non
     good, a ring marks the crossing.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.4 * len(panels), 4.6), layout="constrained")
+        figure = Figure(figsize=(min(WIDEST, 5.8 * len(panels)), 5.6), layout="constrained")
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for place, (title, timings) in zip(axes, panels.items(), strict=True):
-            _draw_times(place, timings, fit_from, against)
+            _draw_times(place, timings, fit_from)
             place.set_title(title)
+        _mark_crossings(axes, list(panels.values()), against)
         axes[0].set_ylabel("milliseconds")
         _sign(figure, *(timings.machine for timings in panels.values()))
     return figure
@@ -41,9 +43,10 @@ def times(panels: Mapping[str, Timings], fit_from: int = 512, against: str | Non
 def quadratic_vs_linear(timings: Timings, fit_from: int = 512) -> Figure:
     """Draw time and peak memory over the number of tokens side by side."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10.4, 4.6), layout="constrained")
+        figure = Figure(figsize=(WIDEST, 5.8), layout="constrained")
         left, right = figure.subplots(1, 2)
-        _draw_times(left, timings, fit_from, against="multi-head, fused")
+        _draw_times(left, timings, fit_from)
+        _mark_crossings([left], [timings], against="multi-head, fused")
         left.set(title="time", ylabel="milliseconds")
         _draw_memory(right, timings)
         right.set(title="most memory held at once", ylabel="MiB")
@@ -55,32 +58,43 @@ def quadratic_vs_linear(timings: Timings, fit_from: int = 512) -> Figure:
 def memory(timings: Timings, counted: Mapping[str, Sequence[float]]) -> Figure:
     """Draw measured peak memory as marks over lines that were counted, in bytes at each size."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.8, 4.2), layout="constrained")
+        figure = Figure(figsize=(7.6, 4.2), layout="constrained")
         axes = figure.subplots()
         _draw_memory(axes, timings, counted)
         axes.set_ylabel("MiB")
+        axes.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
         _sign(figure, timings.machine)
     return figure
 
 
 def repetitions(seconds: Sequence[float], machine: str) -> Figure:
-    """Draw how long each of many equal calls took, in their order, with the shortest, the median and the mean."""
+    """Draw how long each of many equal calls took, in their order, with the shortest, the median and the mean.
+
+    The axis ends where most calls, and the mean, have found room; triangles at its upper edge stand for longer ones.
+    """
     milliseconds = 1e3 * np.asarray(seconds)
+    least, mean = milliseconds.min(), milliseconds.mean()
+    top = 1.25 * max(mean, np.quantile(milliseconds, 0.95, method="lower"), 1.02 * least)
+    above = milliseconds > top
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+        figure = Figure(figsize=(WIDEST, 3.6), layout="constrained")
         axes = figure.subplots()
-        axes.plot(milliseconds, linestyle="", marker=".", color=BLUE, alpha=0.6, label="one call")
+        calls = np.arange(len(milliseconds))
+        axes.plot(
+            calls[~above], milliseconds[~above], linestyle="", marker=".", color=BLUE, alpha=0.7, label="one call"
+        )
+        if above.any():
+            label = f"{above.sum()} of {len(calls)} calls took longer,\nup to {milliseconds.max():.3g} ms"
+            look = {"linestyle": "", "marker": "^", "color": "#333333", "clip_on": False}
+            axes.plot(calls[above], np.full(above.sum(), top), label=label, **look)
         for name, value, color, style in (
-            ("mean", milliseconds.mean(), ORANGE, "-."),
+            ("mean", mean, "#B25000", "-."),
             ("median", np.median(milliseconds), VIOLET, "--"),
-            ("shortest", milliseconds.min(), MAGENTA, "-"),
+            ("shortest", least, MAGENTA, "-"),
         ):
             axes.axhline(value, color=color, linestyle=style, marker="", label=f"{name}: {value:.3f} ms")
-        axes.set(xlabel="call", ylabel="milliseconds", yscale="log")
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_minor_formatter("")
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.set(xlabel="call", ylabel="milliseconds", ylim=(least - 0.08 * (top - least), top))
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
         _sign(figure, machine)
     return figure
 
@@ -88,7 +102,7 @@ def repetitions(seconds: Sequence[float], machine: str) -> Figure:
 def operators(breakdowns: Mapping[str, Mapping[str, float]], machine: str, least: float = 0.02) -> Figure:
     """Draw the seconds of the operators of each named layer as stacked bars; those below a share of `least` in grey."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 0.9 + 0.55 * len(breakdowns)), layout="constrained")
+        figure = Figure(figsize=(WIDEST, 1.6 + 0.55 * len(breakdowns)), layout="constrained")
         axes = figure.subplots()
         totals = {name: sum(operators.values()) for name, operators in breakdowns.items()}
         shown = {
@@ -115,7 +129,7 @@ def operators(breakdowns: Mapping[str, Mapping[str, float]], machine: str, least
         axes.invert_yaxis()
         axes.set_xlabel("milliseconds in one forward pass")
         handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-        axes.legend(handles.values(), handles, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+        axes.legend(handles.values(), handles, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
         _sign(figure, machine)
     return figure
 
@@ -133,17 +147,17 @@ def speed_ratios(rows: Sequence[Mapping], ratios: Sequence[float]) -> Figure:
             values = [ratio for _, ratio in pair]
             axes.plot(values, heights, linestyle="", marker=marker, color=color, alpha=0.7, label=label)
         axes.axvline(1, color="#555555", linewidth=1, linestyle="-", marker="")
-        axes.set_yticks(range(len(places)), places, size=8)
+        axes.set_yticks(range(len(places)), places, size=9)
         axes.set(xlabel="speed of v2 / speed of v1 (left of the line: v2 slower)", xscale="log", xlim=(0.7, 3.6))
         axes.set_xticks([0.75, 1, 1.5, 2, 3], ["0.75", "1", "1.5", "2", "3"])
         axes.minorticks_off()
         axes.invert_yaxis()
         axes.grid(axis="x", alpha=0.3)
-        axes.legend(loc="center right", fontsize=8)
+        axes.legend(loc="center right", fontsize=9)
     return figure
 
 
-def _draw_times(axes: Axes, timings: Timings, fit_from: int, against: str | None) -> None:
+def _draw_times(axes: Axes, timings: Timings, fit_from: int) -> None:
     for name in timings.names:
         sizes, best = timings.sizes(name), timings.seconds(name)
         medians = [statistics.median(timings[name, size].seconds) for size in sizes]
@@ -151,29 +165,36 @@ def _draw_times(axes: Axes, timings: Timings, fit_from: int, against: str | None
         enough = sum(size >= fit_from for size in sizes) > 2
         label = f"{name}: slope {timings.slope(name, fit_from)}" if enough else name
         axes.errorbar(sizes, [1e3 * least for least in best], bars, label=label, capsize=2, **_look(timings, name))
-        if against not in (None, name) and against in timings.names:
-            _mark_crossing(axes, timings, name, against)
     axes.set(xlabel="tokens k", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
     _scale_sizes(axes, timings)
 
 
-def _mark_crossing(axes: Axes, timings: Timings, name: str, against: str) -> None:
-    sizes = [size for size in timings.sizes(name) if size in timings.sizes(against)]
-    place = crossover(sizes, timings.seconds(against, sizes), timings.seconds(name, sizes))
-    if place is None:
-        return
-    height = np.exp(np.interp(np.log(place), np.log(sizes), np.log(timings.seconds(name, sizes))))
-    axes.plot(place, 1e3 * height, marker="o", markersize=14, fillstyle="none", color="black", linestyle="")
-    axes.annotate(
-        f"from k ≈ {place:.0f} on {name}\nis faster than {against}",
-        (place, 1e3 * height),
-        (0, 46),
-        textcoords="offset points",
-        ha="center",
-        size=8,
-        arrowprops={"arrowstyle": "-", "color": "#555555", "shrinkB": 7},
-    )
+def _mark_crossings(row: Sequence[Axes], runs: Sequence[Timings], against: str | None) -> None:
+    """Put a ring where a contestant begins to be faster than another, and say so below all the lines."""
+    found = [_crossings(timings, against) for timings in runs]
+    low, high = row[0].get_ylim()
+    row[0].set_ylim(bottom=low / (high / low) ** (0.2 * max(map(len, found))))  # room for what is said
+    for axes, crossings in zip(row, found, strict=True):
+        for number, (place, height, said) in enumerate(crossings):
+            axes.plot(place, height, marker="o", markersize=14, fillstyle="none", color="black", linestyle="")
+            across = axes.transLimits.transform(axes.transScale.transform((place, height)))[0]
+            position = min(max(across, 0.35), 0.65), 0.03 + 0.13 * number
+            where = {"textcoords": "axes fraction", "ha": "center", "va": "bottom", "size": 9}
+            line = {"arrowstyle": "-", "color": "#555555", "shrinkB": 7, "relpos": (0.5, 1)}
+            axes.annotate(said, (place, height), position, arrowprops=line, **where)
+
+
+def _crossings(timings: Timings, against: str | None) -> list[tuple[float, float, str]]:
+    """Return size, milliseconds and a sentence for each contestant that comes to be faster than `against`."""
+    found = []
+    for name in timings.names if against in timings.names else ():
+        sizes = [size for size in timings.sizes(name) if size in timings.sizes(against)]
+        place = crossover(sizes, timings.seconds(against, sizes), timings.seconds(name, sizes))
+        if name != against and place is not None:
+            height = np.exp(np.interp(np.log(place), np.log(sizes), np.log(timings.seconds(name, sizes))))
+            found.append((place, 1e3 * height, f"from k ≈ {place:.0f} on {name}\nis faster than {against}"))
+    return found
 
 
 def _draw_memory(axes: Axes, timings: Timings, counted: Mapping[str, Sequence[float]] | None = None) -> None:
@@ -200,7 +221,7 @@ def _scale_sizes(axes: Axes, timings: Timings) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [f"{size:g}" for size in sizes], rotation=45 if len(sizes) > 8 else 0)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
 
 def _look(timings: Timings, name: str) -> Mapping[str, str]:
@@ -209,4 +230,6 @@ def _look(timings: Timings, name: str) -> Mapping[str, str]:
 
 
 def _sign(figure: Figure, *machines: str) -> None:
-    figure.supxlabel("measured on " + "; ".join(dict.fromkeys(machines)), size=8, color="#555555")
+    said = "measured on " + "; ".join(dict.fromkeys(machines))
+    columns = int(figure.get_figwidth() * 12.5)  # letters of 9 points
+    figure.supxlabel("\n".join(textwrap.wrap(said, columns)), size=9, color="#555555")

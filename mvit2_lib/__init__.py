@@ -16,19 +16,22 @@ from .cost import count_macs, count_parameters
 from .data.datasets import PictureFolder, Pictures
 from .data.reading import open_image
 from .data.samples import imagenet_classes, load_digits, sample_picture
+from .data.splits import split_folder
 from .data.transforms import Preparation, preprocess
 from .deploy import optimize_for_inference
 from .model import MobileViTv2
 from .patches import fold, unfold
 from .training.evaluation import accuracy, evaluate
+from .training.freezing import freeze
 from .training.loop import train
-from .training.recipe import Recipe
+from .training.recipe import FINE_TUNING, Recipe
 from .weights.checkpoints import load_checkpoint, load_model, save_checkpoint
 from .weights.pretrained import Pretrained, load_pretrained
 
 __version__ = "0.2.0"
 
 __all__ = [
+    "FINE_TUNING",
     "FileError",
     "FusedMultiHeadSelfAttention",
     "InvertedResidual",
@@ -48,6 +51,7 @@ __all__ = [
     "count_parameters",
     "evaluate",
     "fold",
+    "freeze",
     "imagenet_classes",
     "load_checkpoint",
     "load_digits",
@@ -58,6 +62,7 @@ __all__ = [
     "preprocess",
     "sample_picture",
     "save_checkpoint",
+    "split_folder",
     "train",
     "unfold",
 ]

@@ -5,28 +5,35 @@ in one line; 130 interrupted.
 """
 
 import argparse
+import csv
 import dataclasses
+import importlib.util
+import io
 import json
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
-from ._guard import FileError, printable
+from ._guard import FileError, printable, write_whole
 from .data.datasets import PictureFolder, Pictures
 from .data.reading import open_image
 from .data.samples import load_digits
+from .data.splits import split_folder
 from .data.transforms import Preparation
 from .deploy import optimize_for_inference
 from .model import MobileViTv2, scale_architecture
-from .training.distributed import processes, rank_and_size
+from .training.distributed import processes
 from .training.evaluation import SHOWN, evaluate
+from .training.freezing import freeze, frozen_parts
 from .training.loop import train
-from .training.recipe import Recipe
-from .weights.pretrained import DIGITS, DIGITS_PREPARATION, WIDTHS, Pretrained, load_pretrained
+from .training.recipe import AUGMENTATIONS, FINE_TUNING, Recipe
+from .weights.pretrained import DIGITS, DIGITS_PREPARATION, WIDTHS, Pretrained, load_pretrained, with_new_head
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,6 +97,7 @@ def evaluate_folder(options: argparse.Namespace) -> int:
             f"{printable(weights.name)} does not say what its {len(weights.classes)} classes are called: say with "
             "--labels FILE which folder is which class, one folder name a line in the order of the logits"
         )
+    _check_confusion(options.confusion, [options.record, options.labels])
     pictures = PictureFolder(options.folder, folders, weights.preparation)
     _say_what_is_left_out(pictures)
     progress = not options.json and sys.stderr.isatty()
@@ -97,13 +105,19 @@ def evaluate_folder(options: argparse.Namespace) -> int:
         weights.model, pictures, options.batch_size, options.workers, options.record, weights.name, progress
     )
     summary = {"weights": weights.name, **result.summary()}
+    if options.confusion:
+        _write_confusion(Path(options.confusion), result.matrix(len(folders)), folders)
+    if options.per_class:
+        summary |= {"classes": result.per_class(folders), "worst": [_named(line, folders) for line in result.worst]}
     if options.json:
-        print(json.dumps(summary))
+        print(_json(summary))
     else:
         for name in ("top1", "top5"):
             share = summary[name]
             print(f"{name.replace('top', 'top-')}  {'unknown' if share is None else f'{share:.2%}'}")
         print(f"{result.pictures} pictures, {result.unreadable} unreadable")
+        if options.per_class:
+            _print_classes(summary["classes"], summary["worst"])
     for reason in result.reasons:
         _complain(f"unreadable: {reason}")
     if result.unreadable > SHOWN:
@@ -112,23 +126,42 @@ def evaluate_folder(options: argparse.Namespace) -> int:
 
 
 def train_model(options: argparse.Namespace) -> int:
-    """Train a model, alone or in several processes."""
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
+    """Train a model, alone or in several processes, from random weights or from trained ones."""
+    standard = FINE_TUNING if options.weights else Recipe()
+    given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)}
+    recipe = dataclasses.replace(standard, **{name: value for name, value in given.items() if value is not None})
     torch.manual_seed(recipe.seed)  # before the first weights are drawn, and the same in every process
+    start = _weights(options) if options.weights else None
     if options.data == "digits":
-        width = DIGITS["width_multiplier"] if options.width is None else options.width
-        model = MobileViTv2(**{**DIGITS, "width_multiplier": width})
-        preparation, classes = DIGITS_PREPARATION, [str(digit) for digit in range(10)]
-        training, validation = (Pictures(*load_digits(split)) for split in ("train", "test"))
+        training, validation, preparation = *_digits(options), DIGITS_PREPARATION
+        classes = [str(digit) for digit in range(10)]
+        model = MobileViTv2(
+            **{**DIGITS, "width_multiplier": DIGITS["width_multiplier"] if options.width is None else options.width}
+        )
     else:
-        preparation = Preparation(image_size=options.image_size)
-        training = PictureFolder(options.data, preparation=preparation)
-        classes, validation = training.classes, None
-        _say_what_is_left_out(training)
-        if options.validation:
-            validation = PictureFolder(options.validation, classes, preparation)
-            _say_what_is_left_out(validation)
-        model = MobileViTv2(1.0 if options.width is None else options.width, num_classes=len(classes))
+        preparation = start.preparation if start else Preparation(image_size=options.image_size or 256)
+        training, validation = _folders(options, preparation, recipe.seed)
+        classes = training.classes
+        model = (
+            None if start else MobileViTv2(1.0 if options.width is None else options.width, num_classes=len(classes))
+        )
+    notes = dataclasses.asdict(preparation) | {"classes": classes}
+    if start:
+        if start.model.config["in_channels"] != preparation.channels:
+            raise ValueError(f"{start.name} takes pictures in colour, and the digits are grey")
+        notes = dataclasses.replace(start, preparation=preparation).notes_for(classes)
+        if tuple(classes) != start.folders:
+            start = with_new_head(start, len(classes))
+        model = start.model
+    elif options.freeze:
+        raise ValueError("--freeze keeps trained weights as they are, and here are none: name some with --weights")
+    if start:
+        freeze(model, options.freeze)
+        frozen = ", ".join(frozen_parts(model))
+        few = ", ".join(classes if len(classes) <= 5 else [*classes[:3], "…"])
+        _say(f"begins with {start.name}" + (f", but with a new head for {few}" if start.new_head else ""))
+        if frozen:
+            _say(f"frozen: {frozen}")
     with processes(options.device) as device:
         history = train(
             model.to(device),
@@ -139,20 +172,51 @@ def train_model(options: argparse.Namespace) -> int:
             save_every=options.save_every,
             workers=options.workers,
             bfloat16=options.bfloat16,
-            notes=dataclasses.asdict(preparation) | {"classes": classes},
+            notes=notes,
             progress=sys.stderr.isatty(),
         )
-        if rank_and_size()[0] == 0:
-            measured = history.accuracies and history.accuracies[-1] is not None
-            last = f", accuracy {history.accuracies[-1]:.4f}" if measured else ""
-            place = printable(options.into)
-            print(f"{len(history.losses)} steps, loss {history.losses[-1]:.4f}{last}; weights in {place}")
+        measured = history.accuracies and history.accuracies[-1] is not None
+        last = f", accuracy {history.accuracies[-1]:.4f}" if measured else ""
+        place = printable(options.into)
+        _say(f"{len(history.losses)} steps, loss {history.losses[-1]:.4f}{last}; weights in {place}")
     return 0
+
+
+def _digits(options: argparse.Namespace) -> tuple[Pictures, Pictures]:
+    if options.validation or options.validation_share:
+        raise ValueError("the digits come with validation pictures of their own: leave --validation out")
+    return tuple(Pictures(*load_digits(split)) for split in ("train", "test"))
+
+
+def _folders(
+    options: argparse.Namespace, preparation: Preparation, seed: int
+) -> tuple[PictureFolder, PictureFolder | None]:
+    """Return the pictures for training and, if they are asked for, those for validation."""
+    training, validation = PictureFolder(options.data, preparation=preparation), None
+    _say_what_is_left_out(training)
+    if options.validation is not None:
+        try:
+            validation = PictureFolder(options.validation, training.classes, preparation)
+        except FileError as error:
+            reason, unknown, rest = str(error).partition(" in the label map")
+            if not unknown:
+                raise
+            where, first = (
+                f"{printable(options.validation)}: {reason} in {printable(options.data)}",
+                rest.partition(":")[0],
+            )
+            raise FileError(where + first) from error
+        _say_what_is_left_out(validation)
+    elif options.validation_share is not None:
+        training, validation = split_folder(training, options.validation_share, seed)
+        _say(f"split by seed {seed}: {len(training)} pictures for training, {len(validation)} for validation")
+    return training, validation
 
 
 def _weights(options: argparse.Namespace) -> Pretrained:
     """Return the chosen weights, with the preparation that the options ask for."""
     names = {width: f"mobilevitv2_{code}" for code, width in WIDTHS.items()}
+    sizes = {"image_size": options.image_size, "crop_fraction": getattr(options, "crop_fraction", None)}
     source = options.weights or names.get(1.0 if options.width is None else options.width)
     if source is None:
         known = ", ".join(map(str, names))
@@ -161,11 +225,10 @@ def _weights(options: argparse.Namespace) -> Pretrained:
     width = weights.model.config["width_multiplier"]
     if options.width is not None and scale_architecture(options.width) != scale_architecture(width):
         raise ValueError(f"{printable(source)} has width {width}, not {options.width}")
-    if not weights.classes:
+    if not weights.classes and options.command is not train_model:
         raise ValueError(f"{printable(source)} has no classifier: it can name no classes")
-    given = {"image_size": options.image_size, "crop_fraction": options.crop_fraction}
     preparation = dataclasses.replace(
-        weights.preparation, **{key: value for key, value in given.items() if value is not None}
+        weights.preparation, **{key: value for key, value in sizes.items() if value is not None}
     )
     weights.model.to(options.device)
     return dataclasses.replace(weights, preparation=preparation)
@@ -187,6 +250,68 @@ def _read_labels(path: str, num_classes: int, twice: bool = True) -> list[str]:
         double = next(line for line in names if names.count(line) > 1)
         raise FileError(f"the label map {name} has {double!r} twice")
     return names
+
+
+def _check_confusion(path: str | None, others: Sequence[str | None]) -> None:
+    """Raise before the first picture is read if the figure of the confusion matrix cannot be drawn in the end."""
+    if path is None:
+        return
+    if Path(path).suffix.lower() != ".png":
+        raise ValueError(f"--confusion names a .png file, not {printable(path)}; its numbers go beside it, as .csv")
+    for place in (Path(path), Path(path).with_suffix(".csv")):
+        if not place.absolute().parent.is_dir():
+            raise FileError(f"there is no folder for {printable(place)}")
+        if place.is_dir() or not os.access(place.absolute().parent, os.W_OK):
+            raise FileError(f"{printable(place)} cannot be written")
+        if any(other is not None and place.absolute() == Path(other).absolute() for other in others):
+            raise ValueError(f"--confusion would write over {printable(place)}: name another file")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise RuntimeError("--confusion draws with matplotlib, which is not installed: pip install matplotlib")
+
+
+def _write_confusion(path: Path, matrix: np.ndarray, classes: Sequence[str]) -> None:
+    """Write a confusion matrix as a figure, and as a table with the same name and the ending .csv."""
+    from .course import figures  # here, because everything else works without matplotlib
+
+    table = io.StringIO(newline="")
+    rows = csv.writer(table)
+    rows.writerow(["class / answer", *classes])
+    rows.writerows([name, *row] for name, row in zip(classes, matrix.tolist(), strict=True))
+    write_whole(path.with_suffix(".csv"), table.getvalue().encode())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a letter that the font does not have; the table has it
+        write_whole(path, figures.png(figures.confusion(matrix, classes)))
+
+
+def _named(line: dict, classes: Sequence[str]) -> dict:
+    """Return a wrong answer with the names of its classes."""
+    answer = line["answers"][0]
+    name = classes[answer] if answer < len(classes) else f"answer {answer}"
+    return {
+        "picture": line["picture"],
+        "class": classes[line["label"]],
+        "answer": name,
+        "probability": line["probability"],
+    }
+
+
+def _print_classes(rows: list[dict], worst: list[dict]) -> None:
+    """Print recall and precision of every class, and the pictures that went most wrong."""
+    names = [printable(row["class"]) for row in rows]
+    width = max(5, *map(len, names)) if names else 5
+    print(f"\n{'class':{width}}  pictures  recall  precision")
+    for name, row in zip(names, rows, strict=True):
+        recall, precision = ("–" if row[of] is None else f"{row[of]:.1%}" for of in ("recall", "precision"))
+        print(f"{name:{width}}  {row['pictures']:8}  {recall:>6}  {precision:>9}")
+    for line in worst:
+        said = f"is {line['class']}, taken for {line['answer']} ({line['class']}: {line['probability']:.1%})"
+        print(f"wrong: {printable(line['picture'])} {printable(said)}")
+
+
+def _say(text: str) -> None:
+    """Print a line, in the first of several processes only."""
+    if os.environ.get("RANK", "0") == "0":
+        print(printable(text), flush=True)
 
 
 def _say_what_is_left_out(pictures: PictureFolder) -> None:
@@ -221,15 +346,17 @@ def _parser() -> argparse.ArgumentParser:
     devices = [device for device, is_there in there.items() if is_there]
     on = {"default": devices[0], "choices": devices, "help": f"where to compute ({devices[0]})"}
 
-    answering = argparse.ArgumentParser(add_help=False)
-    answering.add_argument("--weights", help="a file of weights, 'digits', or one of timm's names")
+    known = argparse.ArgumentParser(add_help=False)
+    known.add_argument("--weights", help="a file of weights, 'digits', or one of timm's names")
+    known.add_argument("--download", action="store_true", help="fetch weights that are not on this machine yet")
+    known.add_argument("--sha256", help="what the hash of the weight file must be")
+    known.add_argument("--device", **on)
+
+    answering = argparse.ArgumentParser(add_help=False, parents=[known])
     answering.add_argument("--width", type=float, help="ImageNet weights of this width multiplier (1.0)")
-    answering.add_argument("--download", action="store_true", help="fetch weights that are not on this machine yet")
-    answering.add_argument("--sha256", help="what the hash of the weight file must be")
     answering.add_argument("--labels", metavar="FILE", help="one name a line, in the order of the logits")
     answering.add_argument("--image-size", type=_at_least(1), help="side of the model's input in pixels")
     answering.add_argument("--crop-fraction", type=float, help="share of the shorter side that is kept")
-    answering.add_argument("--device", **on)
     answering.add_argument("--json", action="store_true", help="answer in JSON")
 
     one = commands.add_parser("predict", parents=[answering], help="say what is in pictures")
@@ -241,23 +368,36 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--batch-size", type=_at_least(1), default=32, help="pictures a batch (32)")
     two.add_argument("--workers", type=_at_least(0), default=0, help="processes that read pictures (0)")
     two.add_argument("--record", metavar="FILE", help="write every answer to it, and go on where it ends")
+    two.add_argument("--per-class", action="store_true", help="recall and precision of every class, the worst pictures")
+    two.add_argument("--confusion", metavar="FILE.png", help="draw which class is taken for which; numbers in FILE.csv")
     two.set_defaults(command=evaluate_folder)
 
-    three = commands.add_parser("train", help="train a model; begun again, it goes on where it was stopped")
+    three = commands.add_parser(
+        "train", parents=[known], help="train a model; begun again, it goes on where it was stopped"
+    )
     three.add_argument("data", metavar="FOLDER", help="holds one folder of pictures for each class; or 'digits'")
-    three.add_argument("--validation", metavar="FOLDER", help="pictures to measure the accuracy on")
     three.add_argument("--into", metavar="RUN", required=True, help="folder for the state and the weights")
-    three.add_argument("--width", type=float, help="width multiplier (0.25 for the digits, else 1.0)")
-    three.add_argument("--image-size", type=_at_least(1), default=256, help="side of the pictures in pixels (256)")
+    three.add_argument(
+        "--freeze",
+        metavar="PART",
+        help="train only what comes after it: stem, stages.0 … stages.4, backbone",
+    )
+    validation = three.add_mutually_exclusive_group()
+    validation.add_argument("--validation", metavar="FOLDER", help="pictures to measure the accuracy on")
+    validation.add_argument("--validation-share", type=float, metavar="SHARE", help="or a share of the pictures")
+    three.add_argument("--width", type=float, help="width multiplier (that of the weights; 0.25 for digits; else 1.0)")
+    three.add_argument("--image-size", type=_at_least(1), help="side of the pictures (that of the weights, else 256)")
     three.add_argument("--workers", type=_at_least(0), default=0, help="processes that read pictures (0)")
     three.add_argument(
         "--save-every", type=_at_least(1), default=500, help="steps after which the state is saved (500)"
     )
     three.add_argument("--bfloat16", action="store_true", help="compute in bfloat16 where that is safe")
-    three.add_argument("--device", **on)
     for field in dataclasses.fields(Recipe):
-        name, kind = f"--{field.name.replace('_', '-')}", type(field.default)
-        three.add_argument(name, type=kind, default=field.default, help=f"see Recipe ({field.default})")
+        usual, tuned = (getattr(recipe, field.name) for recipe in (Recipe(), FINE_TUNING))
+        kind = {"action": argparse.BooleanOptionalAction} if isinstance(usual, bool) else {"type": type(usual)}
+        kind |= {"choices": AUGMENTATIONS} if field.name == "augmentation" else {}
+        default = f"({usual})" if usual == tuned else f"({usual}; with --weights {tuned})"
+        three.add_argument(f"--{field.name.replace('_', '-')}", **kind, help=f"see Recipe {default}")
     three.set_defaults(command=train_model)
     return parser
 

@@ -121,7 +121,27 @@ class MobileViTv2(nn.Module):
         self.classifier = nn.Linear(channels, num_classes) if num_classes else nn.Identity()
 
     def forward(self, image: Tensor) -> Tensor:
-        # The same picture, with the channels of a pixel side by side in memory: so convolutions are faster on the CPU.
-        image = image.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)  # [B, C, H, W]
-        x = self.stages(self.stem(image))  # [B, C_last, H/32, W/32]
+        x = self.stages(self.stem(_channels_last(image)))  # [B, C_last, H/32, W/32]
         return self.classifier(x.mean(dim=(-2, -1)))  # [B, num_classes]
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Return the maps that stages 3, 4 and 5 leave, `[B, C, H/s, W/s]` with `s` 8, 16 and 32, for another head.
+
+        Detectors and segmentation networks begin with such maps (Section 4.2 of arXiv 2206.02680).
+        """
+        maps = [self.stem(_channels_last(image))]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps[3:]
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Put a new, untrained classifier in the place of the old one; 0 leaves it out. All other weights stay."""
+        self.config["num_classes"] = whole_number("num_classes", num_classes, least=0)
+        channels, like = self.stages[-1][-1].to_channels.conv.out_channels, self.stem.conv.weight
+        new = nn.Linear(channels, num_classes).to(like) if num_classes else nn.Identity()
+        self.classifier = new.train(self.training)
+
+
+def _channels_last(image: Tensor) -> Tensor:
+    """Return the same picture with the channels of a pixel side by side: so convolutions are faster on the CPU."""
+    return image.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)  # [B, C, H, W]

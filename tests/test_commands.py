@@ -1,5 +1,6 @@
 """The command line, as a user meets it: answers, exit codes, and one clear line for everything that can go wrong."""
 
+import csv
 import dataclasses
 import io
 import json
@@ -13,6 +14,7 @@ import threading
 import time
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import constants
@@ -42,6 +44,17 @@ def digits(tmp_path_factory):
         scans = place / "scans" / str(int(labels[index])) if index < 30 else place
         scans.mkdir(parents=True, exist_ok=True)
         digit_picture(index).save(scans / f"{index}.png")
+    return place
+
+
+@pytest.fixture(scope="module")
+def held_out(tmp_path_factory):
+    """A folder with twenty digits more, two of each class, for validation."""
+    place, labels = tmp_path_factory.mktemp("held_out"), mv.load_digits("test")[1].tolist()
+    for digit in range(10):
+        (place / str(digit)).mkdir()
+        for index in [index for index in range(40, 180) if labels[index] == digit][:2]:
+            digit_picture(index).save(place / str(digit) / f"{index}.png")
     return place
 
 
@@ -495,21 +508,21 @@ def test_evaluate_knows_the_folders_of_imagenet_also_where_some_are_missing(run,
 TINY = ["--epochs", "1", "--batch-size", "4", "--warmup-steps", "1", "--device", "cpu", "--image-size", "32"]
 
 
-def test_train_on_a_folder_then_predict_with_its_weights(run, folder, tmp_path, two):
+def test_train_on_a_folder_then_predict_with_its_weights(run, folder, held_out, tmp_path, two):
     into = tmp_path / "run"
-    code, out, _ = run("train", folder, "--validation", folder, "--width", "0.25", "--into", into, *TINY)
+    code, out, _ = run("train", folder, "--validation", held_out, "--width", "0.25", "--into", into, *TINY)
     assert code == 0
     assert out.startswith("7 steps, loss ")
     history = json.loads((into / "history.json").read_text())
     assert len(history["losses"]) == 7
     assert len(history["accuracies"]) == 1
-    assert run("train", folder, "--validation", folder, "--width", "0.25", "--into", into, *TINY)[1] == out
+    assert run("train", folder, "--validation", held_out, "--width", "0.25", "--into", into, *TINY)[1] == out
     best = into / "best.safetensors"
     code, out, _ = run("predict", two, "--weights", best)
     assert code == 0
     assert {line.split()[-1] for line in out.splitlines()[1:]} <= set("0123456789")
     # The file says how large its pictures are and what its classes are called.
-    assert json.loads(run("evaluate", folder, "--weights", best, "--json")[1])["top1"] == history["accuracies"][0]
+    assert json.loads(run("evaluate", held_out, "--weights", best, "--json")[1])["top1"] == history["accuracies"][0]
 
 
 def test_classes_are_those_of_the_training_also_where_their_names_are_numbers(run, tmp_path):
@@ -530,7 +543,8 @@ def test_every_option_of_train_reaches_the_run(run, folder, tmp_path, monkeypatc
     given = {
         **{"epochs": 3, "batch_size": 6, "learning_rate": 0.004, "last_learning_rate": 0.2, "warmup_steps": 5},
         **{"weight_decay": 0.3, "label_smoothing": 0.2, "mixup": 0.7, "cutmix": 0.6, "average": 0.9, "clip": 3.0},
-        "seed": 17,
+        **{"backbone_learning_rate": 0.3, "smallest_crop": 0.4, "augmentation": "mirror", "balanced": True},
+        **{"precise_norms": True, "patience": 4, "seed": 17},
     }
     recipe = mv.Recipe(**given)
     for field in dataclasses.fields(mv.Recipe):  # a value that is the default would prove nothing
@@ -542,7 +556,7 @@ def test_every_option_of_train_reaches_the_run(run, folder, tmp_path, monkeypatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "train", train)
-    options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]
+    options = [f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in given.items()]
     others = ["--width", "0.2", "--image-size", "40", "--workers", "2", "--save-every", "9", "--bfloat16"]
     settings = [*options, *others, "--device", "cpu"]
     run("train", folder, "--validation", folder, "--into", tmp_path / "run", *settings)
@@ -579,11 +593,15 @@ def test_another_seed_gives_other_weights_and_the_same_one_the_same(run, folder,
     assert not torch.equal(one["classifier.weight"], two["classifier.weight"])
 
 
-def test_what_train_leaves_out_is_said_before_the_first_step(run, folder, tmp_path):
-    (folder / "3" / "Thumbs.db").write_bytes(b"x")
-    code, out, err = run("train", folder, "--validation", folder, "--width", "0.05", "--into", tmp_path / "run", *TINY)
+def test_what_train_leaves_out_is_said_before_the_first_step(run, folder, held_out, tmp_path):
+    validation = shutil.copytree(held_out, tmp_path / "validation")
+    for place in (folder, validation):
+        (place / "3" / "Thumbs.db").write_bytes(b"x")
+    code, out, err = run(
+        "train", folder, "--validation", validation, "--width", "0.05", "--into", tmp_path / "run", *TINY
+    )
     assert (code, out[:7]) == (0, "7 steps")
-    assert err.splitlines() == 2 * [f"left out of {folder} by name: 3/Thumbs.db"]
+    assert err.splitlines() == [f"left out of {place} by name: 3/Thumbs.db" for place in (folder, validation)]
 
 
 @pytest.mark.parametrize(
@@ -594,6 +612,15 @@ def test_what_train_leaves_out_is_said_before_the_first_step(run, folder, tmp_pa
         (["--batch-size", "500"], "batch_size 500 is more than the 30 pictures"),
         (["--width", "-1"], "width_multiplier must be a positive number"),
         (["--validation", "nowhere"], "there is no folder nowhere"),
+        (["--validation-share", "1"], "the share of validation must be between 0 and 1, not 1.0"),
+        (["--freeze", "backbone"], "--freeze keeps trained weights as they are, and here are none"),
+        (["--weights", "digits", "--freeze", "stages.7"], "there is no part 'stages.7' to freeze: choose one of stem"),
+        (["--weights", "digits", "--width", "0.5"], "digits has width 0.25, not 0.5"),
+        (["--weights", "no_such"], "there is no file 'no_such', and there are no weights of that name"),
+        (["--weights", "no_such.pth"], "there is no checkpoint file at no_such.pth"),
+        (["--weights", "mobilevitv2_050"], "nobody asked for a download"),
+        (["--patience", "3"], "patience is for runs with validation pictures"),
+        (["--smallest-crop", "0"], "smallest_crop must be above 0 and at most 1"),
     ],
 )
 def test_what_train_cannot_do_is_one_line_and_exit_code_2(run, folder, tmp_path, arguments, message):
@@ -602,6 +629,7 @@ def test_what_train_cannot_do_is_one_line_and_exit_code_2(run, folder, tmp_path,
     assert err.startswith("error: ")
     assert message in err
     assert len(err.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_for_other_classes_is_not_continued(run, folder, tmp_path):
@@ -611,6 +639,216 @@ def test_a_run_for_other_classes_is_not_continued(run, folder, tmp_path):
     code, _, err = run("train", folder, "--width", "0.25", "--into", tmp_path / "run", *TINY)
     assert code == 2
     assert "belongs to another run" in err
+
+
+SHORT = ["--epochs", "2", "--batch-size", "8", "--device", "cpu"]
+
+
+@pytest.mark.parametrize("given", [["--validation-share", "0.3"], ["--validation"]], ids=["share", "folder"])
+def test_train_on_trained_weights_then_predict_and_evaluate_with_nothing_but_the_file(
+    run, folder, held_out, tmp_path, two, given
+):
+    for digit in "456789":
+        shutil.rmtree(folder / digit)
+    (folder / "3").rename(folder / "drei — trois")
+    if given == ["--validation"]:
+        other = shutil.copytree(held_out, tmp_path / "other", ignore=shutil.ignore_patterns(*"456789"))
+        (other / "3").rename(other / "drei — trois")
+        given = [*given, other]
+    into = tmp_path / "run"
+    command = ["train", folder, "--weights", "digits", "--freeze", "stages.2", "--into", into, *given, *SHORT]
+    code, out, err = run(*command)
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert ("split by seed 0: " in lines[0]) == (given[0] == "--validation-share")
+    assert "begins with digits, but with a new head for 0, 1, 2, drei — trois" in lines
+    assert "frozen: stem, stages.0, stages.1, stages.2" in lines
+    assert run(*command)[1].splitlines()[-1] == lines[-1]
+    trained, parent = mv.load_pretrained(into / "last.safetensors"), mv.load_pretrained("digits")
+    assert trained.classes == ("0", "1", "2", "drei — trois")
+    assert trained.preparation == parent.preparation
+    assert trained.notes["parent"]["sha256"] == parent.sha256
+    assert trained.license == trained.notes["parent"]["license"] == parent.license
+    assert trained.notes["recipe"]["augmentation"] == "crop+mirror"
+    weights, old = trained.model.state_dict(), parent.model.state_dict()
+    for name in old:
+        frozen = name.startswith(("stem.", "stages.0.", "stages.1.", "stages.2."))
+        if not name.endswith(("W_I.bias", "num_batches_tracked", "classifier.weight", "classifier.bias")):
+            assert torch.equal(weights[name], old[name]) == frozen, name
+    code, out, _ = run("predict", two, "--weights", into / "best.safetensors")
+    assert code == 0
+    assert {line.split(None, 1)[1] for line in out.splitlines()[1:]} == {"0", "1", "2", "drei — trois"}
+    assert run("evaluate", folder, "--weights", into / "best.safetensors")[0] == 0
+
+
+def test_many_classes_with_names_of_any_kind_take_one_line(run, tmp_path):
+    for number, name in enumerate(["two\nlines", "\x1b[31mred", "ü b", "-d", "e", "f"]):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        Image.new("RGB", (20, 20), (40 * number, 9, 9)).save(tmp_path / "pictures" / name / "a.png")
+    settings = ["--into", tmp_path / "run", "--image-size", "16", "--epochs", "1", "--batch-size", "6"]
+    code, out, _ = run("train", tmp_path / "pictures", "--weights", "digits", *settings, "--device", "cpu")
+    assert code == 0
+    assert out.splitlines()[0] == r"begins with digits, but with a new head for \x1b[31mred, -d, e, …"
+    assert len(out.splitlines()) == 2
+
+
+def test_the_settings_of_fine_tuning_are_used_where_weights_are_given_and_none_else(run, folder, tmp_path, monkeypatch):
+    seen = []
+
+    def train(model, training, recipe, validation, **options):
+        seen.append((recipe, validation, training))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "train", train)
+    settings = ["train", folder, "--into", tmp_path / "run", "--weights", "digits", "--device", "cpu"]
+    run(*settings)
+    run(
+        *settings,
+        "--epochs",
+        "4",
+        "--no-precise-norms",
+        "--image-size",
+        "32",
+        "--seed",
+        "6",
+        "--validation-share",
+        ".2",
+    )
+    assert seen[0][0] == mv.FINE_TUNING != mv.Recipe()
+    assert seen[1][0] == dataclasses.replace(mv.FINE_TUNING, epochs=4, precise_norms=False, seed=6)
+    assert seen[0][2].preparation == mv.load_pretrained("digits").preparation
+    assert seen[1][2].preparation == dataclasses.replace(seen[0][2].preparation, image_size=32)
+    expected = mv.split_folder(mv.PictureFolder(folder, preparation=seen[1][2].preparation), 0.2, 6)
+    assert [part.pictures for part in expected] == [seen[1][2].pictures, seen[1][1].pictures]
+
+
+def test_weights_for_the_same_classes_keep_their_head(run, folder, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(commands, "train", lambda model, *_, **__: seen.append(model) or 1 / 0)
+    for number in (0, 1):
+        run("train", folder, "--into", tmp_path / "run", "--weights", "digits", "--device", "cpu")
+        shutil.rmtree(folder / "9") if number == 0 else None
+    kept = mv.load_pretrained("digits").model.classifier.weight
+    assert torch.equal(seen[0].classifier.weight, kept)
+    assert len(seen[1].classifier.weight) == 9
+
+
+def test_train_digits_on_trained_weights(run, tmp_path, monkeypatch, folder):
+    seen = {}
+    monkeypatch.setattr(commands, "train", lambda *arguments, **options: seen.update(options) or 1 / 0)
+    run("train", "digits", "--into", tmp_path / "run", "--weights", "digits", "--device", "cpu")
+    assert seen["notes"]["classes"] == list("0123456789")
+    assert seen["notes"]["parent"]["name"] == "digits"
+    mv.save_checkpoint(mv.MobileViTv2(0.05, num_classes=10), tmp_path / "colour.safetensors")
+    for arguments, message in (
+        (["--weights", tmp_path / "colour.safetensors"], "takes pictures in colour, and the digits are grey"),
+        (["--validation", folder], "the digits come with validation pictures of their own"),
+    ):
+        code, _, err = run("train", "digits", "--into", tmp_path / "run", "--device", "cpu", *arguments)
+        assert code == 2
+        assert message in err
+
+
+def test_validation_that_would_deceive_is_refused_before_anything_is_written(run, folder, held_out, tmp_path):
+    other = shutil.copytree(held_out, tmp_path / "other")
+    command = ["train", folder, "--validation", other, "--into", tmp_path / "run", "--width", "0.05", *TINY]
+    copied = shutil.copy(next((folder / "3").iterdir()), other / "5" / "another name.png")
+    shutil.copy(next((folder / "3").iterdir()), other / "4" / "and another.png")
+    code, out, err = run(*command)
+    assert (code, out) == (2, "")
+    assert "error: 2 validation pictures are also in training, first" in err
+    copied.unlink()
+    (other / "4" / "and another.png").unlink()
+    (other / "7").rename(other / "sept")
+    code, out, err = run(*command)
+    assert (code, out, err) == (2, "", f"error: {other}: 1 of 10 class folders are not in {folder}, first 'sept'\n")
+    shutil.rmtree(other / "sept")
+    code, out, err = run(*command)
+    assert (code, out) == (2, "")
+    assert "has no pictures of the class '7': its accuracy would say nothing of them" in err
+    assert not (tmp_path / "run").exists()
+    shutil.copytree(held_out / "7", other / "7")
+    assert run(*command)[0] == 0
+
+
+def test_a_share_and_a_folder_for_validation_exclude_each_other(folder, held_out, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", str(folder), "--into", str(tmp_path), "--validation", "a", "--validation-share", "0.2"])
+    assert ended.value.code == 2
+    assert "not allowed with argument" in capsys.readouterr().err
+
+
+# The confusion matrix
+
+
+def test_evaluate_shows_every_class_the_worst_pictures_and_the_confusion_matrix(run, folder, tmp_path):
+    weights, path = mv.load_pretrained("digits"), tmp_path / "confusion.png"
+    shutil.copy(next((folder / "3").iterdir()), folder / "8" / "not an eight.png")
+    pictures = mv.PictureFolder(folder, weights.folders, weights.preparation)
+    images, labels = zip(*pictures, strict=True)
+    with torch.inference_mode():
+        answers = weights.model(torch.stack(images)).argmax(dim=1).tolist()
+    expected = np.zeros((10, 10), dtype=int)
+    np.add.at(expected, (labels, answers), 1)
+    command = ["evaluate", folder, "--weights", "digits", "--per-class", "--confusion", path]
+    code, out, err = run(*command)
+    assert (code, err) == (0, "")
+    rows = [line.split() for line in out.partition("precision\n")[2].splitlines()[:10]]
+    for digit, row in enumerate(rows):
+        recall = f"{expected[digit, digit] / expected[digit].sum():.1%}"
+        precision = f"{expected[digit, digit] / expected[:, digit].sum():.1%}"
+        assert row == [str(digit), str(expected[digit].sum()), recall, precision]
+    assert "wrong: 8/not an eight.png is 8, taken for 3 (8: " in out
+    with Image.open(path) as figure:
+        assert figure.width > 300
+    table = list(csv.reader(path.with_suffix(".csv").read_text().splitlines()))
+    assert table[0] == ["class / answer", *"0123456789"]
+    assert [row[0] for row in table[1:]] == list("0123456789")
+    assert (np.array([row[1:] for row in table[1:]], dtype=int) == expected).all()
+    answer = json.loads(run(*command, "--json")[1])
+    assert [entry["pictures"] for entry in answer["classes"]] == expected.sum(axis=1).tolist()
+    assert answer["worst"][0]["picture"] == "8/not an eight.png"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("matrix.pdf", "--confusion names a .png file, not matrix.pdf"),
+        ("nowhere/matrix.png", "there is no folder for nowhere/matrix.png"),
+        ("/.png/matrix.png", "there is no folder for /.png/matrix.png"),
+    ],
+)
+def test_a_confusion_matrix_that_could_not_be_written_is_refused_before_the_first_picture(
+    run, folder, monkeypatch, path, message
+):
+    monkeypatch.setattr(commands, "evaluate", lambda *_: 1 / 0)
+    code, out, err = run("evaluate", folder, "--weights", "digits", "--confusion", path)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_a_confusion_matrix_is_written_over_no_record_no_label_map_and_no_folder(run, folder, tmp_path):
+    (tmp_path / "labels.csv").write_text("\n".join("0123456789"))
+    (tmp_path / "taken.csv").mkdir()
+    command = ["evaluate", folder, "--weights", "digits", "--confusion"]
+    for arguments, name in (
+        ([tmp_path / "labels.png", "--labels", tmp_path / "labels.csv"], "labels.csv: name another file"),
+        ([tmp_path / "r.png", "--record", tmp_path / "r.csv"], "r.csv: name another file"),
+        ([tmp_path / "taken.png"], "taken.csv cannot be written"),
+    ):
+        code, out, err = run(*command, *arguments)
+        assert (code, out) == (2, "")
+        assert name in err
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["labels.csv", "taken.csv"]
+
+
+def test_without_matplotlib_the_confusion_matrix_says_what_to_install(run, folder, monkeypatch):
+    monkeypatch.setattr(commands.importlib.util, "find_spec", lambda name: None)
+    code, _, err = run("evaluate", folder, "--weights", "digits", "--confusion", "matrix.png")
+    assert (code, err) == (
+        2,
+        "error: --confusion draws with matplotlib, which is not installed: pip install matplotlib\n",
+    )
 
 
 @pytest.mark.parametrize(

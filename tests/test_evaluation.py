@@ -86,6 +86,11 @@ def test_right_answers_are_counted_exactly_at_the_first_place_and_among_the_firs
     assert result.summary() == {"top1": 1 / 8, "top5": 5 / 8, "pictures": 64, "unreadable": 0}
     assert result.reasons == []
     lines = [json.loads(line) for line in record.read_text().splitlines()[1:]]
+    exponentials = torch.arange(0.0, -8.0, -1.0).exp()
+    for line in lines:  # the right answer stands at the place that gives the file its name, and its logit is −place
+        place = int(line["picture"].partition("/")[2].removesuffix(".png"))
+        expected = (exponentials[place] / exponentials.sum()).item()
+        assert line.pop("probability") == pytest.approx(expected, abs=1e-6)
     assert lines == [
         {"picture": f"{label}/{place}.png", "label": label, "answers": Ranks.order(label, place)[:5]}
         for label in range(8)
@@ -100,6 +105,62 @@ def test_a_label_map_decides_which_answer_is_right(ranked):
     result = mv.evaluate(Ranks(), backwards, progress=False)
     assert result.top1 == sum(label == answers[0] for label, answers in zip(labels, expected, strict=True)) != 8
     assert result.top5 == sum(label in answers[:5] for label, answers in zip(labels, expected, strict=True)) != 40
+
+
+def test_the_confusion_matrix_has_a_row_for_each_class_and_a_column_for_each_answer(ranked):
+    result = mv.evaluate(Ranks(), pictures(ranked), progress=False)
+    expected = np.zeros((8, 8), dtype=int)
+    for label in range(8):
+        for place in range(8):
+            expected[label, Ranks.order(label, place)[0]] += 1
+    assert (result.matrix(8) == expected).all()
+    assert (expected != expected.T).any()
+    assert [row["recall"] for row in result.per_class(range(8))] == [1 / 8] * 8
+    # Seven says one answer in eight of its own pictures, and seven in eight of the others'.
+    precision = [row["precision"] for row in result.per_class("abcdefgh")]
+    assert precision == [1.0] * 6 + [pytest.approx(1 / 8), pytest.approx(1 / 50)]
+    assert [row["class"] for row in result.per_class("abcdefgh")] == list("abcdefgh")
+    # The worst of all wrong answers: the right class stood at the last place.
+    assert [line["picture"].partition("/")[2] for line in result.worst] == 8 * ["7.png"] + 2 * ["6.png"]
+    assert [line["probability"] for line in result.worst] == sorted(line["probability"] for line in result.worst)
+
+
+def test_what_was_never_shown_has_no_recall_and_what_was_never_answered_no_precision(folder):
+    for path in (folder / "class_2").iterdir():
+        path.unlink()
+    for path in (folder / "class_5").iterdir():
+        Image.new("L", (40, 30), 0).save(path)
+    label_map = mv.PictureFolder(folder, [f"class_{number}" for number in range(8)], mv.Preparation(16))
+    for path in [folder / name for name, label in label_map.pictures if label != 5]:
+        if path.stem != "0":
+            path.unlink()
+    label_map = mv.PictureFolder(folder, label_map.classes, mv.Preparation(16))
+    rows = {row["class"]: row for row in mv.evaluate(Shade(), label_map, progress=False).per_class(label_map.classes)}
+    assert "class_2" not in rows  # neither shown nor answered
+    assert rows["class_5"] == {"class": "class_5", "pictures": 3, "recall": 0.0, "precision": None}
+    assert rows["class_0"] == {"class": "class_0", "pictures": 1, "recall": 1.0, "precision": 1 / 4}
+
+
+def test_answers_beyond_the_label_map_have_a_name(ranked):
+    few = mv.PictureFolder(ranked, [str(number) for number in range(8)], mv.Preparation(16))
+    few.classes, few.pictures = few.classes[:2], [line for line in few.pictures if line[1] < 2]
+    rows = mv.evaluate(Ranks(), few, progress=False).per_class(few.classes)
+    assert [row["class"] for row in rows] == ["0", "1", "answer 7"]
+    assert rows[2]["pictures"] == 0
+    assert rows[2]["recall"] is None
+
+
+def test_what_a_record_holds_counts_in_the_matrix_too_and_an_older_record_without_probabilities(ranked, tmp_path):
+    record = tmp_path / "record.jsonl"
+    model = Ranks()
+    whole, again = (mv.evaluate(model, pictures(ranked), record=record, progress=False) for _ in range(2))
+    assert (whole.confusion, whole.worst) == (again.confusion, again.worst)
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    for line in lines:
+        line.pop("probability", None)
+    record.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    older = mv.evaluate(model, pictures(ranked), record=record, progress=False)
+    assert (older.confusion, older.worst) == (whole.confusion, [])
 
 
 def random_model():

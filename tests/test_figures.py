@@ -138,6 +138,11 @@ FIGURES = {
     "spread": lambda: figures.spread([4, 24], {"one": [[0.9], [0.2]]}, "digits", "share", chance=0.1),
     "runs": lambda: figures.runs(SHARES, "share of held-out digits that are right", chance=0.42, least=0.4),
     "accuracy": lambda: figures.accuracy(dict.fromkeys(("million MACs", "ms", "parameters"), FAMILIES), "top-1"),
+    "split_by_place": lambda: figures.split_by_place(
+        dict.fromkeys("ab", np.eye(64)), {"train": (0, 32), "test": (32, 64)}
+    ),
+    "confusion": lambda: figures.confusion(np.arange(9).reshape(3, 3), ["brick", "grass", "$a$"]),
+    "confusion of fifty classes": lambda: figures.confusion(np.eye(50, dtype=int), list(map(str, range(50)))),
     "residuals": lambda: figures.residuals([0.5, 1], {"ours": [0.001, 0.1]}, "α", "billions"),
     "multi_head_unit": figures.multi_head_unit,
     "separable_unit": figures.separable_unit,

@@ -22,6 +22,7 @@ import pytest
 import torch
 from huggingface_hub import constants, file_download
 from huggingface_hub.utils import _http
+from PIL import Image
 from references import timm_model
 from safetensors.torch import save
 
@@ -485,3 +486,29 @@ def test_notebook_06_runs_on_imagenet_weights_from_the_hub(hub, fresh, tmp_path)
     assert "each of our logits differs from timm's by at most 0.0001" in process.stdout
     assert "stage 3: each of 2 layers chooses from 256 patches" in process.stdout
     assert process.stdout.count(": right\n") == 5
+
+
+def test_fine_tuning_begins_with_weights_from_the_hub_and_says_whose_they_are(client, content, tmp_path, capsys):
+    pictures = tmp_path / "pictures"
+    for label, name in enumerate(("ant hill", "bee")):
+        (pictures / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("L" if number else "RGB", (40, 30), 20 + 90 * label + 10 * number).save(
+                pictures / name / f"{number}.png"
+            )
+    command = ["train", str(pictures), "--weights", "mobilevitv2_050", "--image-size", "32", "--epochs", "1"]
+    settings = ["--batch-size", "2", "--freeze", "stages.3", "--into", str(tmp_path / "run"), "--device", "cpu"]
+    assert main([*command, *settings]) == 2
+    assert "nobody asked for a download" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main([*command, *settings, "--download"]) == 0
+    assert "begins with mobilevitv2_050, but with a new head for ant hill, bee" in capsys.readouterr().out
+    trained = mv.load_pretrained(tmp_path / "run" / "last.safetensors")
+    assert trained.classes == ("ant hill", "bee")
+    assert trained.preparation == mv.Preparation(image_size=32)
+    assert trained.notes["parent"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert "ml-cvnets" in trained.license
+    before, after = mv.load_pretrained("mobilevitv2_050").model.state_dict(), trained.model.state_dict()
+    for name in before:
+        if name.startswith(("stem.", "stages.0.", "stages.1.", "stages.2.", "stages.3.")):
+            assert torch.equal(before[name], after[name]), name

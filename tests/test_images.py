@@ -414,7 +414,10 @@ def test_sample_pictures_are_photographs_of_the_stated_kinds():
     assert mv.sample_picture().size == (451, 300)
     for name in ("chelsea", "coffee", "rocket"):
         assert mv.sample_picture(name).mode == "RGB"
-    with pytest.raises(ValueError, match="no sample picture 'dog': choose 'chelsea', 'coffee' or 'rocket'"):
+    with pytest.raises(
+        ValueError,
+        match="no sample picture 'dog': choose one of 'chelsea', 'coffee', 'rocket', 'brick', 'grass', 'gravel'",
+    ):
         mv.sample_picture("dog")
 
 

@@ -111,7 +111,7 @@ def public_objects():
     for dotted in MODULES:
         module = importlib.import_module(f"mvit2_lib.{dotted}")
         for name, thing in vars(module).items():
-            if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__:
+            if not name.startswith("_") and callable(thing) and getattr(thing, "__module__", None) == module.__name__:
                 yield f"{dotted}.{name}", thing
 
 

@@ -36,6 +36,13 @@ from mvit2_lib.training.recipe import learning_rate_at, make_optimizer
         ({"cutmix": math.nan}, "cutmix must be 0 or more, not nan"),
         ({"clip": math.inf}, "clip must be 0 or more, not inf"),
         ({"average": 1.0}, "average must be from 0 to 0.999999, not 1.0"),
+        ({"backbone_learning_rate": 1.1}, "backbone_learning_rate must be from 0 to 1, not 1.1"),
+        ({"smallest_crop": 0}, "smallest_crop must be above 0 and at most 1, not 0"),
+        ({"smallest_crop": 1.5}, "smallest_crop must be above 0 and at most 1, not 1.5"),
+        ({"augmentation": "flip"}, "augmentation must be one of 'crop\\+mirror', 'crop', 'mirror', 'none', not 'flip'"),
+        ({"balanced": 1}, "balanced must be True or False, not 1"),
+        ({"precise_norms": "yes"}, "precise_norms must be True or False, not 'yes'"),
+        ({"patience": -1}, "patience must be a whole number from 0 to"),
         ({"seed": 10**30}, "seed must be a whole number from 0 to"),
         ({"seed": -1}, "seed must be a whole number from 0 to"),
     ],
@@ -46,8 +53,15 @@ def test_settings_that_make_no_sense_are_refused(setting, message):
 
 
 def test_the_smallest_settings_that_make_sense_are_taken():
-    mv.Recipe(1, 2, 1e-9, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    mv.Recipe(last_learning_rate=1, label_smoothing=1, average=0.999999, seed=2**63 - 1)
+    mv.Recipe(1, 2, 1e-9, 0, 0, 0, 0, 0, "none", 1e-9, 0, 0, 0, 0, False, False, 0, 0)
+    mv.Recipe(
+        last_learning_rate=1,
+        backbone_learning_rate=1,
+        smallest_crop=1,
+        label_smoothing=1,
+        average=0.999999,
+        seed=2**63 - 1,
+    )
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])

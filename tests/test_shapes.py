@@ -116,7 +116,9 @@ def test_every_shape_comment_in_the_library_is_true(monkeypatch):
     checker.follow(mv.preprocess, noise(20, 30), 64, 1.0, 1)
     checker.follow(mv.Preparation(), noise(20, 30))
     checker.follow(transforms.mix, torch.rand(6, 3, 8, 12), torch.rand(6, 4), 0.2, 0.0, np.random.default_rng(0))
+    checker.follow(model_in_training.features, torch.rand(2, 3, 64, 96))
     checker.follow(lambda: trained(dataclasses.replace(QUICK, cutmix=1.0), pictures=16))
+    checker.follow(lambda: trained(dataclasses.replace(QUICK, balanced=True), pictures=16))
     monkeypatch.setattr(distributed, "rank_and_size", lambda: (0, 2))  # one process that takes itself for two
     monkeypatch.setattr(distributed, "mean_over_processes", lambda x: x)
     checker.follow(distributed.synchronise(torch.nn.BatchNorm2d(7)), torch.rand(2, 7, 3, 5))

@@ -191,7 +191,7 @@ def test_what_train_writes_every_command_reads(tmp_path, capsys, average):
     data, into, picture = str(tmp_path / "data"), tmp_path / "run", str(tmp_path / "data" / "ant" / "0.png")
     recipe = ["--width", "0.2", "--image-size", "16", "--epochs", "1", "--batch-size", "4", "--warmup-steps", "0"]
     settings = [*recipe, "--average", average, "--device", "cpu"]
-    assert main(["train", data, "--validation", data, "--into", str(into), *settings]) == 0
+    assert main(["train", data, "--validation-share", "0.5", "--into", str(into), *settings]) == 0
     capsys.readouterr()
     (tmp_path / "labels").write_text("ant\nbee\n")
     best, last, state = into / "best.safetensors", into / "last.safetensors", into / "state.pt"

@@ -1,5 +1,6 @@
 """Data sets as PyTorch knows them: `dataset[i]` is a picture and its class, and a plain `DataLoader` makes batches."""
 
+import copy
 import hashlib
 import json
 import os
@@ -41,10 +42,15 @@ class Pictures(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return self.images[index], int(self.labels[index])
 
-    def augmented(self, index: int, random: np.random.Generator) -> tuple[Tensor, int]:
-        """Return the picture as training shows it; the same state of `random` distorts it in the same way."""
+    def augmented(
+        self, index: int, random: np.random.Generator, augmentation: str = "crop+mirror", smallest_crop: float = 0.08
+    ) -> tuple[Tensor, int]:
+        """Return the picture as training shows it; the same state of `random` distorts it in the same way.
+
+        Of all choices of `augmentation`, only "none" means something here.
+        """
         image, label = self[index]
-        if self.distorted:
+        if self.distorted and augmentation != "none":
             amounts = torch.from_numpy(random.uniform(-1, 1, (1, 5))).to(image.dtype)
             image = distort(image[None], amounts)[0]
         return image, label
@@ -87,7 +93,7 @@ class PictureFolder(Dataset):
                 + ". A label map says which folder is which class: on the command line, --labels FILE"
             )
         number = {name: index for index, name in enumerate(self.classes)}
-        self.pictures = []
+        self.pictures: list[tuple[str, int]] = []
         for name in present:
             found, others = _pictures_below(self.folder / name)
             self.pictures += [(f"{name}/{path}", number[name]) for path in found]
@@ -96,8 +102,23 @@ class PictureFolder(Dataset):
             self._check_classes()
         if not self.pictures:
             raise FileError(f"the class folders of {self._name} hold no pictures{self._left_out()}")
+
+    @property
+    def name(self) -> str:
+        """What tells this data set from another: how many pictures, and a hash of their names and classes."""
         what = fingerprint(json.dumps([self.pictures, self.classes, asdict(self.preparation)]).encode())
-        self.name = f"{len(self.pictures)} pictures in {len(present)} class folders ({what})"
+        return f"{len(self.pictures)} pictures in {len(set(self.labels))} class folders ({what})"
+
+    @property
+    def labels(self) -> list[int]:
+        """The class of every picture."""
+        return [label for _, label in self.pictures]
+
+    def subset(self, indices: Sequence[int]) -> "PictureFolder":
+        """Return the same folder with some of its pictures, of the same classes."""
+        part = copy.copy(self)
+        part.pictures = [self.pictures[index] for index in indices]
+        return part
 
     @property
     def _name(self) -> str:
@@ -128,11 +149,19 @@ class PictureFolder(Dataset):
         name, label = self.pictures[index]
         return self.preparation(open_image(self.folder / name))[0], label
 
-    def augmented(self, index: int, random: np.random.Generator) -> tuple[Tensor, int]:
-        """Return a random part of the picture (`random_crop`), as training shows it."""
-        name, label = self.pictures[index]
-        picture = open_image(self.folder / name)
-        return random_crop(picture, self.preparation.image_size, self.preparation.channels, random), label
+    def augmented(
+        self, index: int, random: np.random.Generator, augmentation: str = "crop+mirror", smallest_crop: float = 0.08
+    ) -> tuple[Tensor, int]:
+        """Return the picture as training shows it: a random part of it (`random_crop`), mirrored half of the time."""
+        if "crop" in augmentation:
+            name, label = self.pictures[index]
+            picture, wanted = open_image(self.folder / name), self.preparation
+            image = random_crop(picture, wanted.image_size, wanted.channels, random, smallest_crop)
+        else:
+            image, label = self[index]
+        if "mirror" in augmentation and random.random() < 0.5:
+            image = image.flip(-1)
+        return image, label
 
 
 class Readable(Dataset):
@@ -185,9 +214,9 @@ def _pictures_below(folder: Path) -> tuple[list[str], list[str]]:
     def unreadable(error: OSError) -> None:
         raise FileError(f"the folder {printable(error.filename)} cannot be read ({error.strerror})") from error
 
-    found, others, visited = [], [], set()
+    found, others, visited = [], [], {str(above) for above in Path(os.path.realpath(folder)).parents}
     for place, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
-        if (real := os.path.realpath(place)) in visited:  # a link that leads back
+        if (real := os.path.realpath(place)) in visited:  # a link that leads back, or above the class folder
             folders.clear()
             continue
         visited.add(real)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 DIGIT_SIZE = 64
+SAMPLES = ("chelsea", "coffee", "rocket", "brick", "grass", "gravel")
 _HELD_OUT = 382  # the digits of the last three of the data set's writers
 _ASSETS = files("mvit2_lib") / "assets"
 
@@ -43,11 +44,12 @@ def digit_picture(index: int) -> Image.Image:
 def sample_picture(name: str = "chelsea") -> Image.Image:
     """Return a photograph that comes with scikit-image. Used in notebook 00.
 
-    "chelsea" is a cat (photograph by Stéfan van der Walt), "coffee" a cup (Rachel Michetti), "rocket" a launch
-    (SpaceX). All three are in the public domain (CC0).
+    In colour: "chelsea", a cat (photograph by Stéfan van der Walt), "coffee", a cup (Rachel Michetti), and "rocket", a
+    launch (SpaceX). In grey, 512×512: "brick" and "gravel" (CC0Textures) and "grass" (linolafett). All are in the
+    public domain (CC0).
     """
-    if name not in ("chelsea", "coffee", "rocket"):
-        raise ValueError(f"there is no sample picture {name!r}: choose 'chelsea', 'coffee' or 'rocket'")
+    if name not in SAMPLES:
+        raise ValueError(f"there is no sample picture {name!r}: choose one of {', '.join(map(repr, SAMPLES))}")
     from skimage import data  # here, because the library works without it
 
     return Image.fromarray(getattr(data, name)())

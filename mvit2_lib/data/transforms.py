@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -94,15 +94,17 @@ def preprocess(
     return _to_tensor(image, channels)[None]  # [1, C, H, W]
 
 
-def random_crop(image: Image.Image, image_size: int, channels: int, random: np.random.Generator) -> Tensor:
-    """Cut a random part out of a picture in RGB, resize it, mirror it half of the time: `[C, image_size, image_size]`.
+def random_crop(
+    image: Image.Image, image_size: int, channels: int, random: np.random.Generator, smallest: float = 0.08
+) -> Tensor:
+    """Cut a random part out of a picture in RGB, and resize it: `[C, image_size, image_size]`.
 
-    "Random resized crop" (Section 4.1 of arXiv 2206.02680): 8 to 100 % of the area, sides in a ratio from 3:4 to 4:3;
-    where ten draws do not fit into the picture, a square of its shorter side.
+    "Random resized crop" (Section 4.1 of arXiv 2206.02680): at least the share `smallest` of the area, sides in a ratio
+    from 3:4 to 4:3; where ten draws do not fit into the picture, a square of its shorter side.
     """
     width, height = image.size
     for _ in range(10):
-        area = width * height * random.uniform(0.08, 1)
+        area = width * height * random.uniform(smallest, 1)
         ratio = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
         w, h = round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)
         if 0 < w <= width and 0 < h <= height:
@@ -112,8 +114,6 @@ def random_crop(image: Image.Image, image_size: int, channels: int, random: np.r
     left, top = random.integers(0, width - w + 1), random.integers(0, height - h + 1)
     box = (left, top, left + w, top + h)
     image = image.resize((image_size, image_size), Image.Resampling.BICUBIC, box=box)
-    if random.random() < 0.5:
-        image = ImageOps.mirror(image)
     return _to_tensor(image, channels)
 
 

@@ -70,8 +70,10 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
         with torch.no_grad():
             n = rank_and_size()[1] * x.numel() // x.shape[1]
             self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * n / (n - 1), self.momentum)
+            # Without a momentum, as in PyTorch, the statistics are the mean over all batches.
+            share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean, share)
+            self.running_var.lerp_(variance * n / (n - 1), share)
         scale = self.weight * (variance + self.eps).rsqrt()  # [C]
         return centred * scale[:, None, None] + self.bias[:, None, None]  # [B, C, H, W]
 

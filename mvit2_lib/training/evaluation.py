@@ -3,9 +3,12 @@
 import contextlib
 import json
 import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
@@ -52,6 +55,10 @@ class Evaluation:
         Pictures that could not be read; they count neither as right nor as wrong.
     reasons : list of str
         The first few of those, and why.
+    confusion : Counter
+        How many pictures of a class got which first answer: `confusion[class, answer]`.
+    worst : list of dict
+        The wrong answers whose right class had the least probability: `picture`, `label`, `answers`, `probability`.
     """
 
     pictures: int = 0
@@ -59,6 +66,8 @@ class Evaluation:
     top5: int = 0
     unreadable: int = 0
     reasons: list[str] = field(default_factory=list)
+    confusion: Counter = field(default_factory=Counter)
+    worst: list[dict] = field(default_factory=list)
 
     def add(self, line: dict) -> None:
         """Count one line of a record."""
@@ -67,15 +76,41 @@ class Evaluation:
             if len(self.reasons) < SHOWN:
                 self.reasons.append(f"{printable(line['picture'])}: {line['unreadable']}")
             return
+        right, answer = line["label"], line["answers"][0]
         self.pictures += 1
-        self.top1 += line["label"] == line["answers"][0]
-        self.top5 += line["label"] in line["answers"]
+        self.top1 += right == answer
+        self.top5 += right in line["answers"]
+        self.confusion[right, answer] += 1
+        if right != answer and "probability" in line:
+            self.worst = sorted([*self.worst, line], key=lambda line: line["probability"])[:SHOWN]
 
     def summary(self) -> dict[str, float | int | None]:
         """Return shares and counts."""
         share = (lambda right: right / self.pictures) if self.pictures else (lambda right: None)
         counts = {"pictures": self.pictures, "unreadable": self.unreadable}
         return {"top1": share(self.top1), "top5": share(self.top5), **counts}
+
+    def matrix(self, num_classes: int) -> np.ndarray:
+        """Return the confusion matrix `[num_classes, num_classes]`: a row for each class, a column for each answer."""
+        matrix = np.zeros((num_classes, num_classes), dtype=int)
+        for (right, answer), number in self.confusion.items():
+            matrix[right, answer] = number
+        return matrix
+
+    def per_class(self, classes: Sequence[str]) -> list[dict[str, object]]:
+        """Return for each class that occurs its pictures, recall and precision; None where there is nothing to divide.
+
+        Recall is the share of its pictures that were recognised, precision the share of the answers that were right.
+        """
+        matrix = self.matrix(max([len(classes), *(1 + max(pair) for pair in self.confusion)]))
+        names = [*classes, *(f"answer {number}" for number in range(len(classes), len(matrix)))]
+        rows = []
+        for name, right, shown, answered in zip(names, matrix.diagonal(), matrix.sum(1), matrix.sum(0), strict=True):
+            if shown or answered:
+                recall = float(right / shown) if shown else None
+                precision = float(right / answered) if answered else None
+                rows.append({"class": name, "pictures": int(shown), "recall": recall, "precision": precision})
+        return rows
 
 
 @torch.inference_mode()
@@ -102,7 +137,8 @@ def evaluate(
     batch_size, workers : int
         Pictures a batch, and processes that read them.
     record : path or None
-        A file with one line of JSON for each picture: its label and the five best answers, or why it could not be read.
+        A file with one line of JSON for each picture: its label, the five best answers and the probability of the right
+        one, or why it could not be read.
         It is written as the evaluation goes on. An existing one is continued, if it belongs to this evaluation.
     title : str
         What the record calls the model. It also holds a hash of the weights.
@@ -133,11 +169,12 @@ def evaluate(
         with tqdm(total=len(pictures), initial=done, unit="picture", disable=not progress) as bar:
             for batch in loader:
                 read = [picture for _, picture in batch if isinstance(picture, Tensor)]
-                answers = iter(_best_five(fast(torch.stack(read).to(device))) if read else [])
+                logits = iter(fast(torch.stack(read).to(device)) if read else [])
                 lines = []
                 for index, picture in batch:
                     name, label = pictures.pictures[index]
-                    answer = {"unreadable": picture} if isinstance(picture, str) else {"answers": next(answers)}
+                    unreadable = isinstance(picture, str)
+                    answer = {"unreadable": picture} if unreadable else _answer(next(logits), label)
                     lines.append({"picture": name, "label": label, **answer})
                 if writer:
                     writer.write(lines)
@@ -214,8 +251,10 @@ class _Record:
             self.file.close()
 
 
-def _best_five(logits: Tensor) -> list[list[int]]:
-    return logits.topk(min(5, logits.shape[1]), dim=1).indices.tolist()
+def _answer(logits: Tensor, label: int) -> dict[str, object]:
+    """Return the five best of the classes, and the probability of the right one."""
+    best = logits.topk(min(5, len(logits))).indices.tolist()
+    return {"answers": best, "probability": round(logits.softmax(dim=0)[label].item(), 6)}
 
 
 def _line(content: dict) -> bytes:

@@ -5,6 +5,7 @@ distorted and mixed, and its learning rate are functions of the seed and of the 
 """
 
 import contextlib
+import copy
 import math
 import os
 import warnings
@@ -16,16 +17,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm.auto import tqdm
 
 from .._guard import FileError, whole_number
 from ..data.datasets import PictureFolder, Readable
+from ..data.splits import check_apart
 from ..data.transforms import mix
 from .distributed import gathered, mean_over_processes, rank_and_size, synchronise
 from .evaluation import accuracy
+from .freezing import frozen_parts, keep_counts
 from .recipe import Recipe, learning_rate_at
 from .state import History, State, only_writer
+
+NORM_PICTURES = 512  # over which precise norms are measured
 
 
 def train(
@@ -47,10 +53,12 @@ def train(
     Parameters
     ----------
     model : nn.Module
-        Takes `[B, C, H, W]` to logits, and has a `classifier` whose `out_features` is their number. In the end it
-        holds the last weights, or their moving average if the recipe has one, and is in evaluation mode.
+        Takes `[B, C, H, W]` to logits, and has a `classifier` whose `out_features` is their number. What is frozen
+        (`freeze`) stays as it is. In the end the model holds the last weights, or their moving average if the recipe
+        has one, and is in evaluation mode.
     training : Dataset
-        `training[i]` is a picture and its class; `Pictures` are distorted, those of a `PictureFolder` cut at random.
+        `training[i]` is a picture and its class. `Pictures` and those of a `PictureFolder` are augmented as the recipe
+        says. With a balanced recipe it needs `labels`, the class of every picture.
     recipe : Recipe
         The settings.
     validation : Dataset or None
@@ -78,20 +86,23 @@ def train(
     Raises
     ------
     ValueError
-        If there is one class only, or the batch is larger than the data set or cannot be shared out over the processes.
+        If there is one class only, all is frozen, the recipe asks for what the data do not have, or the batch is larger
+        than the data set or cannot be shared out over the processes.
     FloatingPointError
         If the loss is no longer finite.
     FileError
         If pictures cannot be read (all are tried before the first step), the pictures have more classes than the model
-        or other ones than the validation pictures, or `run` holds the state of another run.
+        or other ones than the validation pictures, a validation picture is also one of training, or `run` holds the
+        state of another run.
     RetryError
         If the state cannot be written (the one before stays), or another process is training into the same folder.
     """
     rank, size = rank_and_size()
     whole_number("save_every", save_every)
     _check_sizes(model, training, validation, recipe)
+    _check_validation(training, validation)
     name = getattr(training, "name", f"{type(training).__name__} of {len(training)}")
-    about = {"data": name, "bfloat16": bfloat16, "notes": dict(notes or {})}
+    about = {"data": name, "bfloat16": bfloat16, "notes": dict(notes or {}), "frozen": frozen_parts(model) or None}
     with contextlib.ExitStack() as held:
         if run and rank == 0:
             held.enter_context(only_writer(Path(run)))
@@ -107,7 +118,7 @@ def train(
             _check_pictures(training, workers, progress)
             _check_pictures(validation, workers, progress)
         _take_steps(state, training, validation, save_every, workers, progress)
-        state.finish()
+        state.finish(_judged(state, training))
     return state.history
 
 
@@ -121,19 +132,21 @@ def _take_steps(
     parallel = DistributedDataParallel(model, broadcast_buffers=False) if rank_and_size()[1] > 1 else model
     plan = _Plan(len(training), recipe, state.step, steps)
     pinned = device.type == "cuda"
-    loader = DataLoader(_Augmented(training), batch_sampler=plan, num_workers=workers, pin_memory=pinned)
+    loader = DataLoader(_Augmented(training, recipe), batch_sampler=plan, num_workers=workers, pin_memory=pinned)
+    weights = _class_weights(training, classes).to(device) if recipe.balanced else None
 
     def close_epoch() -> None:
         epoch, measured = state.step // per_epoch, state.history.accuracies
         if validation is not None and len(measured) < epoch:
-            state.note_accuracy(epoch, accuracy(state.best_guess(), validation, workers=workers))
+            judged = _judged(state, training)
+            state.note_accuracy(epoch, accuracy(judged, validation, workers=workers), judged)
         elif measured and len(measured) < epoch:  # earlier epochs had a validation
-            state.note_accuracy(epoch, None)
+            state.note_accuracy(epoch)
 
     with tqdm(total=steps, initial=state.step, desc="training", unit="step", disable=not progress) as bar:
         if state.step and state.step % per_epoch == 0:  # it was interrupted between the last step of an epoch and this
             close_epoch()
-        for images, labels in loader:
+        for images, labels in () if state.has_lost_patience() else loader:
             # All chance in a step is a function of the seed and of the step's number: a run can go on anywhere.
             random = np.random.default_rng((recipe.seed, state.step, len(training)))
 
@@ -144,12 +157,12 @@ def _take_steps(
 
             # Warm-up, then the falling cosine.
             for group in state.optimizer.param_groups:
-                group["lr"] = learning_rate_at(state.step, steps, recipe)
+                group["lr"] = learning_rate_at(state.step, steps, recipe) * group["share"]
 
             # Forward, with smoothed targets, and backward; DistributedDataParallel averages gradients over processes.
             model.train()
             with torch.autocast(device.type, torch.bfloat16, enabled=state.about["bfloat16"]):
-                loss = F.cross_entropy(parallel(images), targets, label_smoothing=recipe.label_smoothing)
+                loss = _loss(parallel(images), targets, recipe.label_smoothing, weights)
             state.optimizer.zero_grad()
             loss.backward()
 
@@ -167,6 +180,7 @@ def _take_steps(
             state.optimizer.step()
             if state.average:
                 state.average.update_parameters(model)
+                keep_counts(state.average.module, model)
             state.step += 1
             state.history.losses.append(shared)
             bar.update()
@@ -177,6 +191,38 @@ def _take_steps(
                 state.save()
             if state.step % per_epoch == 0:
                 close_epoch()
+                if state.has_lost_patience():
+                    break
+
+
+def _loss(logits: Tensor, targets: Tensor, smoothing: float, weights: Tensor | None) -> Tensor:
+    """Return the mean cross-entropy; each picture counts as much as its classes weigh."""
+    if weights is None:
+        return F.cross_entropy(logits, targets, label_smoothing=smoothing)
+    losses = F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")  # [B]
+    return (losses * (targets @ weights.to(targets.dtype))).mean()
+
+
+def _class_weights(training: Dataset, classes: int) -> Tensor:
+    """Return a weight for each class, so that all that occur count the same, and a picture 1 on average."""
+    counts = torch.bincount(torch.as_tensor(training.labels), minlength=classes)  # [classes]
+    return torch.where(counts > 0, len(training) / ((counts > 0).sum() * counts.clamp(min=1)), 0.0)
+
+
+def _judged(state: State, training: Dataset) -> nn.Module:
+    """Return the model that is evaluated and kept; with precise norms it is another one than the one that learns."""
+    model, recipe = state.best_guess(), state.recipe
+    if not recipe.precise_norms:
+        return model
+    # Each process takes its share of every batch, as in training; pictures are prepared as for evaluation.
+    rank, size = rank_and_size()
+    chosen = np.random.default_rng(recipe.seed).permutation(len(training))[:NORM_PICTURES]
+    batch = min(recipe.batch_size, NORM_PICTURES)
+    first, share = rank * batch // size, batch // size
+    batches = [chosen[start + first :][:share] for start in range(0, len(chosen) - batch + 1, batch)]
+    model = copy.deepcopy(model)
+    update_bn(DataLoader(training, batch_sampler=batches), model, next(model.parameters()).device)
+    return model
 
 
 class _Plan:
@@ -202,15 +248,18 @@ class _Plan:
 class _Augmented(Dataset):
     """A data set as training sees it: for an (index, seed) pair, it shows what the seed makes of the picture."""
 
-    def __init__(self, dataset: Dataset):
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset, recipe: Recipe):
+        self.dataset, self.how = dataset, (recipe.augmentation, recipe.smallest_crop)
 
     def __getitem__(self, key: tuple[int, tuple[int, ...]]) -> tuple[Tensor, int]:
         index, seed = key
-        if not getattr(self.dataset, "distorted", hasattr(self.dataset, "augmented")):  # no chance is needed
-            return self.dataset[index]
+        changed = self.how[0] != "none" and getattr(self.dataset, "distorted", hasattr(self.dataset, "augmented"))
         try:
-            return self.dataset.augmented(index, np.random.default_rng(seed))
+            return (
+                self.dataset.augmented(index, np.random.default_rng(seed), *self.how)
+                if changed
+                else self.dataset[index]
+            )
         except (FileError, OSError) as error:
             raise FileError(
                 f"{error}: repair or replace this file. Without it, the data set would be another one"
@@ -230,6 +279,12 @@ def _check_sizes(model: nn.Module, training: Dataset, validation: Dataset | None
     if model.classifier.out_features < 2:
         only = getattr(training, "classes", ["one"])[0]
         raise ValueError(f"there is one class only ({only!r}), and nothing to learn: expected FOLDER/CLASS/PICTURE")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError("all of the model is frozen, and nothing could learn: freeze less of it")
+    if recipe.patience and validation is None:
+        raise ValueError("patience is for runs with validation pictures: without them no accuracy is measured")
+    if recipe.balanced and not hasattr(training, "labels"):
+        raise ValueError(f"a balanced run needs to know the class of every picture: {type(training).__name__}.labels")
     if recipe.batch_size > len(training):
         raise ValueError(f"batch_size {recipe.batch_size} is more than the {len(training)} pictures there are")
     processes = rank_and_size()[1]
@@ -240,6 +295,18 @@ def _check_sizes(model: nn.Module, training: Dataset, validation: Dataset | None
             + (" in pairs" if share > processes else "")
             + f": choose a multiple of {share}"
         )
+
+
+def _check_validation(training: Dataset, validation: Dataset | None) -> None:
+    """Let the first process look whether folders are apart, and raise in all of them if they are not."""
+    problems = []
+    if isinstance(training, PictureFolder) and isinstance(validation, PictureFolder) and rank_and_size()[0] == 0:
+        try:
+            check_apart(training, validation)
+        except FileError as error:
+            problems.append(str(error))
+    for problem in gathered(problems):
+        raise FileError(problem)
 
 
 def _check_pictures(dataset: Dataset | None, workers: int, progress: bool) -> None:

@@ -86,17 +86,26 @@ class State:
                 )
 
     def best_guess(self) -> nn.Module:
-        """Return the model that is evaluated and kept."""
+        """Return the average of the weights, if there is one, or else the model."""
         return self.average.module if self.average and self.step else self.model
 
-    def note_accuracy(self, epoch: int, accuracy: float | None) -> None:
-        """Remember the accuracy after an epoch, if there is one, and keep the weights if they are the best so far."""
+    def has_lost_patience(self) -> bool:
+        """Return whether so many epochs have brought no better accuracy that the run ends."""
+        measured = [accuracy for accuracy in self.history.accuracies if accuracy is not None]
+        return bool(
+            self.recipe.patience
+            and measured
+            and len(measured) - 1 - measured.index(max(measured)) >= self.recipe.patience
+        )
+
+    def note_accuracy(self, epoch: int, accuracy: float | None = None, model: nn.Module | None = None) -> None:
+        """Remember how accurate a model is after an epoch, if it was measured, and keep it if it is the best."""
         accuracies = self.history.accuracies
         before = max((share for share in accuracies if share is not None), default=-1)
         accuracies += [None] * (epoch - 1 - len(accuracies)) + [accuracy]
         # First the weights, then the state that says they were the best: killed between the two, a run repeats both.
         if accuracy is not None and accuracy > before:
-            self._keep(self.best_guess(), BEST)
+            self._keep(model, BEST)
         self.save()
 
     def save(self) -> None:
@@ -119,10 +128,9 @@ class State:
         )
         write_whole(self.run / STATE, content.getvalue())
 
-    def finish(self) -> None:
-        """Leave the model as it is to be used, and write its weights and what happened."""
-        if self.average and self.step:
-            self.model.load_state_dict(self.average.module.state_dict())
+    def finish(self, model: nn.Module) -> None:
+        """Leave our model with the weights of this one, ready for use, and write them and what happened."""
+        self.model.load_state_dict(model.state_dict())
         self.model.eval()
         self._keep(self.model, LAST)
         if self.run and rank_and_size()[0] == 0:

@@ -38,9 +38,12 @@ def load_checkpoint(model: MobileViTv2, source: str | os.PathLike | Mapping[str,
     unexpected = [name for name in converted if name not in expected]
     for name, tensor in expected.items():
         if name in converted and converted[name].shape != tensor.shape:
+            hint = "build the model with the width_multiplier, num_classes and in_channels of the checkpoint"
+            if name.startswith("classifier.") and converted[name].shape[1:] == tensor.shape[1:]:
+                hint = f"for other classes, mv.load_pretrained(FILE, num_classes={len(tensor)}) takes all but the head"
             raise FileError(
                 f"{name} has shape {tuple(converted[name].shape)} in the checkpoint and {tuple(tensor.shape)} in the "
-                "model: build the model with the width_multiplier, num_classes and in_channels of the checkpoint"
+                f"model: {hint}"
             )
     if missing or unexpected:
         raise FileError(

@@ -1,10 +1,10 @@
 """Files from the Hugging Face hub: fetched once, compared with their published SHA-256, and kept in its cache."""
 
-import hashlib
 import os
 from pathlib import Path
 
 from .._guard import RetryError
+from .reading import hash_of
 
 
 def fetch(repository: str, filename: str, download: bool = True) -> Path:
@@ -49,7 +49,7 @@ def fetch(repository: str, filename: str, download: bool = True) -> Path:
         raise RetryError(f"{reason}; then try again. {_by_hand(filename)}") from error
     if not published:
         raise RetryError(f"the hub does not say what SHA-256 {url} has: nothing was fetched. {_by_hand(filename)}")
-    if cached is None or _sha256(cached) != published:
+    if cached is None or hash_of(cached) != published:
         _check_place(repository, metadata.commit_hash, filename, url)
         cached = _download(repository, filename, url, again=cached is not None)
     return _verified(cached, published, url)
@@ -67,7 +67,7 @@ def _download(repository: str, filename: str, url: str, again: bool) -> Path:
 
 def _verified(path: Path, published: str | None, url: str) -> Path:
     """Return the path of a cached file if it has this SHA-256; else raise, and leave it where it is."""
-    if published is not None and (actual := _sha256(path)) != published:
+    if published is not None and (actual := hash_of(path)) != published:
         raise RetryError(
             f"{path.name} in the cache has SHA-256 {actual}, and {url} should have {published}: it is not used. "
             "Take it away to have it fetched again"
@@ -96,10 +96,6 @@ def _check_place(repository: str, commit: str, filename: str, url: str) -> None:
             f"{place} is not what the hub publishes at {url}, and may be yours: it was left alone. Take it away to "
             "have the published file fetched, or load it with mv.load_pretrained('FILE')"
         )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _by_hand(filename: str) -> str:

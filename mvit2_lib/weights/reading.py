@@ -68,9 +68,14 @@ def checkpoint_notes(path: str | os.PathLike) -> dict[str, object]:
     return notes if isinstance(notes, dict) else {}
 
 
+def hash_of(path: str | os.PathLike) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(_existing(path).read_bytes()).hexdigest()
+
+
 def check_hash(path: str | os.PathLike, sha256: str) -> None:
     """Raise unless a file's SHA-256 is this."""
-    actual = hashlib.sha256(_existing(path).read_bytes()).hexdigest()
+    actual = hash_of(path)
     if actual != sha256.lower():
         raise FileError(f"{printable(Path(path).name)} has SHA-256 {actual}, not {sha256.lower()}: get it again")
 

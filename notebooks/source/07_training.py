@@ -561,7 +561,7 @@ weights = [
     for name in ("whole", "killed")
 ]
 different = sum(a != b for a, b in zip(*weights, strict=True))
-print(f"{different} of {len(weights[0]):,} bytes differ")
+print(f"{different} bytes of the two files differ")
 assert weights[0] == weights[1], different
 
 # %% [markdown]

@@ -13,20 +13,33 @@ from .notebook_04 import block_macs, block_module, fold_patches, group_norm_1, g
 from .notebook_05 import feature_maps, macs_at, model_from_table, round_channels, table_of_channels, token_counts
 from .notebook_06 import channel_order, name_from_timm, prepare, top_1_and_5, translate
 from .notebook_07 import learning_rate, share_of, smoothed, statistics_of_both, train_only_the_head, training_step
+from .notebook_08 import (
+    best_possible,
+    choose_rate,
+    class_weights,
+    freeze_backbone,
+    leaks,
+    recall_and_precision,
+)
 
 __all__ = [
     "benchmark",
+    "best_possible",
     "block_macs",
     "block_module",
     "channel_order",
+    "choose_rate",
+    "class_weights",
     "cross_attention",
     "cross_attention_macs",
     "cycle",
     "feature_maps",
     "fold_patches",
+    "freeze_backbone",
     "group_norm_1",
     "groups_by_position",
     "largest_k",
+    "leaks",
     "learning_rate",
     "log_log_slope",
     "macs_at",
@@ -36,6 +49,7 @@ __all__ = [
     "name_from_timm",
     "pooled_context_vector",
     "prepare",
+    "recall_and_precision",
     "round_channels",
     "separable_cross_attention",
     "separable_module",

@@ -2,10 +2,10 @@
 
 from .architecture import architecture, block_steps, blocks, stage_costs
 from .canvas import PALETTE, STYLE, png, save, show
-from .charts import accuracy, curves, lines, residuals, runs, spread
+from .charts import accuracy, confusion, curves, lines, residuals, runs, spread
 from .drawings import multi_head_unit, separable_unit
 from .maps import attention_map, attention_over_picture, digit_scores, latent_views, learned_maps
-from .pictures import index_image, panels, picture, prediction, receptive_fields, taken
+from .pictures import index_image, panels, picture, prediction, receptive_fields, split_by_place, taken
 from .showpiece import attention_pair, course_picture
 from .timings import memory, operators, quadratic_vs_linear, repetitions, speed_ratios, times
 from .worked import worked_example
@@ -20,6 +20,7 @@ __all__ = [
     "attention_pair",
     "block_steps",
     "blocks",
+    "confusion",
     "course_picture",
     "curves",
     "digit_scores",
@@ -43,6 +44,7 @@ __all__ = [
     "separable_unit",
     "show",
     "speed_ratios",
+    "split_by_place",
     "spread",
     "stage_costs",
     "taken",

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import matplotlib.ticker
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -90,6 +91,37 @@ def runs(series: Mapping[str, Sequence[float]], xlabel: str, chance: float | Non
         axes.set_axisbelow(True)
         axes.grid(axis="x", alpha=0.3)
     return figure
+
+
+def confusion(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Draw a confusion matrix `[classes, classes]`: a row for each class, darker the larger its share of the row.
+
+    Up to 12 classes, every cell bears its number; up to 40, the classes bear their names.
+    """
+    n = len(classes)
+    side = min(WIDEST - 2.0, 1.6 + 0.55 * n)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(side + 1.2, side), layout="constrained")
+        axes = figure.subplots()
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        axes.imshow(shares, cmap="Purples", vmin=0, vmax=1)
+        for (row, column), number in np.ndenumerate(matrix if n <= 12 else np.zeros((0, 0))):
+            axes.text(
+                column, row, number, ha="center", va="center", color="white" if shares[row, column] > 0.5 else "k"
+            )
+        if n <= 40:
+            short = [name if len(name) <= 20 else f"{name[:19]}…" for name in map(_plain, classes)]
+            axes.set_xticks(range(n), short, rotation=90 if max(map(len, short)) > 4 and n > 4 else 0)
+            axes.set_yticks(range(n), short)
+        axes.set(xlabel="answer of the model", ylabel="class of the picture")
+        axes.tick_params(length=0)
+        axes.spines[:].set_color("#999999")
+    return figure
+
+
+def _plain(name: str) -> str:
+    """Return a name in which matplotlib sees no formula."""
+    return name.replace("$", r"\$")
 
 
 def accuracy(panels: Mapping[str, Mapping[str, Sequence[tuple]]], ylabel: str) -> Figure:

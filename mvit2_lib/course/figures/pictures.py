@@ -55,6 +55,24 @@ def panels(pictures: Mapping[str, Tensor], width: float = 2.5) -> Figure:
     return figure
 
 
+def split_by_place(photos: Mapping[str, np.ndarray], parts: Mapping[str, tuple[int, int]]) -> Figure:
+    """Draw photographs `[H, W]` with the columns, from and to, that each named part takes of them."""
+    width = WIDEST / len(photos)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDEST, width + 0.25), layout="constrained")
+        for axes, (name, photo) in zip(figure.subplots(1, len(photos)), photos.items(), strict=True):
+            draw_picture(axes, photo)
+            axes.set_title(name)
+            for part, (first, last) in parts.items():
+                axes.text((first + last) / 2, len(photo) * 0.97, part, **_LABEL)
+                for color, thickness in (("white", 4), (MAGENTA, 2)) if first else ():
+                    axes.axvline(first - 0.5, color=color, linewidth=thickness, linestyle="-", marker="")
+    return figure
+
+
+_LABEL = {"size": 9, "ha": "center", "va": "bottom", "bbox": {"color": "white", "alpha": 0.85, "pad": 2}}
+
+
 def taken(pictures: Mapping[str, Tensor], masks: Mapping[str, Tensor], width: float = 3.4) -> Figure:
     """Draw pictures `[C, H, W]` side by side in which the pixels of their masks `[H, W]` stand out.
 

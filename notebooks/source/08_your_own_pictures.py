@@ -37,7 +37,7 @@ from mvit2_lib.course import checks, figures, tables
 #
 # We cut square *tiles* out of them, 64×64 pixels, as the digit model of notebook 06 wants its pictures. The tiles for
 # training come from the left half of each photograph. Those for *validation*, on which we shall choose between
-# settings, come from the quarter beside it. The last quarter is for the *test*, and is looked at when all is chosen.
+# settings, come from the quarter beside it. No setting is chosen by the last quarter, the *test*.
 
 # %%
 torch.set_num_threads(1)
@@ -256,7 +256,7 @@ for name, runs in shares.items():
 assert all(0.4 < share < 0.9 for runs in shares.values() for share in runs), shares
 
 # %% [markdown]
-# Not far, and both do clearly better than guessing: even random convolutions respond differently to stripes than to
+# The digit weights are ahead, and both do clearly better than guessing: even random convolutions respond differently to stripes than to
 # blades of grass. But neither is good. What the digit model has learned to see is strokes, and a linear layer cannot
 # make stones of them. Weights from ImageNet, which have seen all kinds of things, are said to go much further in this
 # cheap way. Without a network we cannot show it.
@@ -297,8 +297,8 @@ checks.freeze_backbone(freeze_backbone)
 
 # %% [markdown]
 # The library's `mv.freeze` does this, and its second argument says how far: `"stem"`, `"stages.0"` … `"stages.4"`, or
-# `"backbone"`. `None` thaws everything. Here is the proof for a model whose first half is frozen, trained for two
-# steps:
+# `"backbone"`. `None` thaws everything. Here is a check with a model whose first three parts are frozen, trained for
+# two steps:
 
 # %%
 import dataclasses
@@ -386,15 +386,15 @@ figures.show(
 #
 # From scratch, the lagging norms hide nearly everything that was learned. The weights were good, and the statistics
 # were those of a network that no longer existed. With measured norms the digit weights are still ahead on average. So
-# weights learned on strokes do help with stones, though the frozen features did not look like it. They help as a
+# weights learned on strokes do help with textures, most of all as a
 # *beginning*.
 #
-# That is a finding about these three textures and 18 steps. The longer both train, the less is left to compare.
+# That is a finding about these three textures and 18 steps. With other numbers of steps the difference may be another.
 #
 # `precise_norms` in the recipe measures the norms before each evaluation; it is
 # on in `mv.FINE_TUNING`, and from here on we leave it on.
 #
-# **How fast may the old layers learn?** A common advice is to let them learn ten times more slowly than the head, so
+# **How fast may the old layers learn?** Common advice is to let them learn ten times more slowly than the head, so
 # that they keep what they know. In the recipe, `backbone_learning_rate` is their share of the rate.
 #
 # > **Predict.** Are a tenth and the whole rate very different here, after the same 18 steps?
@@ -483,7 +483,7 @@ tables.show(table, f"recall, with {rare.labels.count(2)} gravel tiles of {len(ra
 #
 # ## Looking at the errors · 48 min
 #
-# The network `final` was trained longest. Its *confusion matrix* has a row for each class and a column
+# Back to the network `final`, which was trained on all tiles. Its *confusion matrix* has a row for each class and a column
 # for each answer. Numbers off the diagonal are errors, and where they stand says which class is taken for which.
 
 # %% tags=["nbval-ignore-output"]
@@ -510,11 +510,11 @@ figures.show(
 )
 
 # %% [markdown]
-# *The worst answers, the worst of them first.* Ask the same of each: would you have known it? Is the label right? And
+# *The worst answers, worst first.* Ask the same of each: would you have known it? Is the label right? And
 # what do these pictures have in common? The answer to the last question is what to photograph next. Here it may be the
 # broad leaves between the blades.
 #
-# **A wrong preparation** is an error that no training can mend. The network is the same; only the way its pictures are
+# **A wrong preparation** is an error in use, not in the weights. The network is the same; only the way its pictures are
 # prepared changes:
 #
 # > **Predict.** Which of the five does the most harm?
@@ -580,7 +580,7 @@ figures.show(
 # *Scores as multiples of an equal share.* Fine-tuning has changed them. What the change means, these maps do not say;
 # notebook 06 showed how to test such a story.
 #
-# Last, and only now, the test tiles:
+# Last, the test tiles, by which nothing was chosen:
 
 # %% tags=["nbval-ignore-output"]
 right = mv.accuracy(final, test)

@@ -132,36 +132,22 @@ def train_model(options: argparse.Namespace) -> int:
     recipe = dataclasses.replace(standard, **{name: value for name, value in given.items() if value is not None})
     torch.manual_seed(recipe.seed)  # before the first weights are drawn, and the same in every process
     start = _weights(options) if options.weights else None
+    width = options.width
     if options.data == "digits":
         training, validation, preparation = *_digits(options), DIGITS_PREPARATION
         classes = [str(digit) for digit in range(10)]
-        model = MobileViTv2(
-            **{**DIGITS, "width_multiplier": DIGITS["width_multiplier"] if options.width is None else options.width}
-        )
+        settings = DIGITS if width is None else {**DIGITS, "width_multiplier": width}
     else:
         preparation = start.preparation if start else Preparation(image_size=options.image_size or 256)
         training, validation = _folders(options, preparation, recipe.seed)
         classes = training.classes
-        model = (
-            None if start else MobileViTv2(1.0 if options.width is None else options.width, num_classes=len(classes))
-        )
-    notes = dataclasses.asdict(preparation) | {"classes": classes}
+        settings = {"width_multiplier": 1.0 if width is None else width, "num_classes": len(classes)}
     if start:
-        if start.model.config["in_channels"] != preparation.channels:
-            raise ValueError(f"{start.name} takes pictures in colour, and the digits are grey")
-        notes = dataclasses.replace(start, preparation=preparation).notes_for(classes)
-        if tuple(classes) != start.folders:
-            start = with_new_head(start, len(classes))
-        model = start.model
+        model, notes = _begun(dataclasses.replace(start, preparation=preparation), classes, options.freeze)
     elif options.freeze:
         raise ValueError("--freeze keeps trained weights as they are, and here are none: name some with --weights")
-    if start:
-        freeze(model, options.freeze)
-        frozen = ", ".join(frozen_parts(model))
-        few = ", ".join(classes if len(classes) <= 5 else [*classes[:3], "…"])
-        _say(f"begins with {start.name}" + (f", but with a new head for {few}" if start.new_head else ""))
-        if frozen:
-            _say(f"frozen: {frozen}")
+    else:
+        model, notes = MobileViTv2(**settings), dataclasses.asdict(preparation) | {"classes": classes}
     with processes(options.device) as device:
         history = train(
             model.to(device),
@@ -180,6 +166,22 @@ def train_model(options: argparse.Namespace) -> int:
         place = printable(options.into)
         _say(f"{len(history.losses)} steps, loss {history.losses[-1]:.4f}{last}; weights in {place}")
     return 0
+
+
+def _begun(start: Pretrained, classes: Sequence[str], through: str | None) -> tuple[MobileViTv2, dict]:
+    """Return a model that begins with trained weights, frozen as asked for, and what its files must say; print both."""
+    if start.model.config["in_channels"] != start.preparation.channels:
+        raise ValueError(f"{start.name} takes pictures in colour, and the digits are grey")
+    notes, head = start.notes_for(classes), ""
+    if tuple(classes) != start.folders:
+        start = with_new_head(start, len(classes))
+        few = classes if len(classes) <= 5 else [*classes[:3], "…"]
+        head = f", but with a new head for {', '.join(few)}"
+    frozen = frozen_parts(freeze(start.model, through))
+    _say(f"begins with {start.name}{head}")
+    if frozen:
+        _say(f"frozen: {', '.join(frozen)}")
+    return start.model, notes
 
 
 def _digits(options: argparse.Namespace) -> tuple[Pictures, Pictures]:
@@ -201,11 +203,8 @@ def _folders(
             reason, unknown, rest = str(error).partition(" in the label map")
             if not unknown:
                 raise
-            where, first = (
-                f"{printable(options.validation)}: {reason} in {printable(options.data)}",
-                rest.partition(":")[0],
-            )
-            raise FileError(where + first) from error
+            place, first = printable(options.validation), rest.partition(":")[0]
+            raise FileError(f"{place}: {reason} in {printable(options.data)}{first}") from error
         _say_what_is_left_out(validation)
     elif options.validation_share is not None:
         training, validation = split_folder(training, options.validation_share, seed)
@@ -277,7 +276,7 @@ def _write_confusion(path: Path, matrix: np.ndarray, classes: Sequence[str]) -> 
     rows = csv.writer(table)
     rows.writerow(["class / answer", *classes])
     rows.writerows([name, *row] for name, row in zip(classes, matrix.tolist(), strict=True))
-    write_whole(path.with_suffix(".csv"), table.getvalue().encode())
+    write_whole(path.with_suffix(".csv"), table.getvalue().encode(errors="backslashreplace"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a letter that the font does not have; the table has it
         write_whole(path, figures.png(figures.confusion(matrix, classes)))

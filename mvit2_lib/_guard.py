@@ -48,15 +48,16 @@ def write_whole(path: str | os.PathLike, content: bytes) -> None:
     try:
         if path.exists() and not path.is_file():
             raise OSError("it is no ordinary file")
-        with partial.open("xb") as file:  # never over a file that is there
-            try:
+        file = partial.open("xb")  # never over a file that is there
+        try:
+            with file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-                os.replace(partial, path)
-            except BaseException:
-                partial.unlink(missing_ok=True)  # room for whatever comes next
-                raise
+            os.replace(partial, path)  # Windows takes no name from an open file
+        except BaseException:
+            partial.unlink(missing_ok=True)  # room for whatever comes next
+            raise
     except OSError as error:
         older = ": the file that was there before is untouched" if path.exists() else ""
         raise RetryError(f"could not write {printable(path)} ({error.strerror or error}){older}") from error

@@ -125,10 +125,7 @@ class MobileViTv2(nn.Module):
         return self.classifier(x.mean(dim=(-2, -1)))  # [B, num_classes]
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """Return the maps that stages 3, 4 and 5 leave, `[B, C, H/s, W/s]` with `s` 8, 16 and 32, for another head.
-
-        Detectors and segmentation networks begin with such maps (Section 4.2 of arXiv 2206.02680).
-        """
+        """Return the maps that stages 3, 4 and 5 leave, `[B, C, H/s, W/s]` with `s` 8, 16 and 32, for another head."""
         maps = [self.stem(_channels_last(image))]
         for stage in self.stages:
             maps.append(stage(maps[-1]))

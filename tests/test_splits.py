@@ -90,6 +90,12 @@ def test_a_picture_in_two_classes_is_refused_with_both_names(folder):
         mv.split_folder(mv.PictureFolder(folder), 0.3)
 
 
+def test_names_that_are_no_text_are_split_too(folder):
+    name = os.fsdecode(b"\xff\xfe.png")
+    shutil.copy(folder / "Öchslein" / "ä 0.png", folder / "Öchslein" / name)
+    assert sum(map(len, mv.split_folder(mv.PictureFolder(folder)))) == 42
+
+
 def test_a_pipe_is_never_waited_for(folder):
     os.mkfifo(folder / "Öchslein" / "pipe.png")
     assert sum(map(len, mv.split_folder(mv.PictureFolder(folder)))) == 42

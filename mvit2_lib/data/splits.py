@@ -84,7 +84,7 @@ def check_apart(training: PictureFolder, validation: PictureFolder) -> None:
 
 
 def _draw(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed} {name}".encode()).digest()
+    return hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest()
 
 
 def _contents(paths: list[Path], looks: list[Look], of: Collection[Look]) -> list[str | None]:

@@ -36,11 +36,12 @@ def freeze(model: nn.Module, through: str | None = "backbone") -> nn.Module:
     """
     parts = dict(_parts(model))
     names = [name for name in parts if name != "classifier"]
-    if through is not None and through not in [*names, "backbone"]:
+    last = names[-1] if through == "backbone" else through
+    if last is not None and last not in names:
         raise ValueError(f"there is no part {through!r} to freeze: choose one of {', '.join([*names, 'backbone'])}")
-    last = {None: -1, "backbone": len(names) - 1}[through] if through not in names else names.index(through)
-    for place, part in enumerate(parts.values()):
-        frozen = place <= last
+    chosen = [] if last is None else names[: names.index(last) + 1]
+    for name, part in parts.items():
+        frozen = name in chosen
         part.requires_grad_(not frozen)
         for module in part.modules():
             if isinstance(module, nn.BatchNorm2d) and frozen != isinstance(module, FrozenBatchNorm):

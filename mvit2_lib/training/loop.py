@@ -27,7 +27,7 @@ from ..data.splits import check_apart
 from ..data.transforms import mix
 from .distributed import gathered, mean_over_processes, rank_and_size, synchronise
 from .evaluation import accuracy
-from .freezing import frozen_parts, keep_counts
+from .freezing import FrozenBatchNorm, frozen_parts, keep_counts
 from .recipe import Recipe, learning_rate_at
 from .state import History, State, only_writer
 
@@ -212,7 +212,8 @@ def _class_weights(training: Dataset, classes: int) -> Tensor:
 def _judged(state: State, training: Dataset) -> nn.Module:
     """Return the model that is evaluated and kept; with precise norms it is another one than the one that learns."""
     model, recipe = state.best_guess(), state.recipe
-    if not recipe.precise_norms:
+    learning = (isinstance(m, nn.BatchNorm2d) and not isinstance(m, FrozenBatchNorm) for m in model.modules())
+    if not recipe.precise_norms or not any(learning):
         return model
     # Each process takes its share of every batch, as in training; pictures are prepared as for evaluation.
     rank, size = rank_and_size()

@@ -413,20 +413,20 @@ best_possible = Exercise(
     _best,
     {
         "two of three even classes": ([45, 45, 45], [[1, 2]]),
-        "uneven twins": ([50, 30, 10, 10], [[0, 2]]),
+        "two uneven classes": ([50, 30, 10, 10], [[0, 2]]),
         "two pairs and a single one": ([10, 20, 30, 40, 50], [[0, 4], [1, 2]]),
         "three that are alike": ([7, 7, 2, 4], [[0, 1, 2]]),
-        "no twins": ([5, 6], []),
+        "no groups": ([5, 6], []),
     },
     {
-        "half of the twins' pictures are right only if they are even: always answer the larger class": lambda c, g: (
-            _best(c, g, lambda members: sum(members) / len(members))
+        "in a group, answers are drawn evenly: always giving the largest class is better": lambda c, g: _best(
+            c, g, lambda members: sum(members) / len(members)
         ),
-        "all twins are counted as wrong: one class of each group can be answered right": lambda c, g: _best(
+        "whole groups are counted as wrong: one class of each can be answered right": lambda c, g: _best(
             c, g, lambda members: 0
         ),
         "the smaller class of each group is answered; take the larger": lambda c, g: _best(c, g, min),
-        "the twins are counted as right": lambda c, g: _best(c, g, sum),
+        "whole groups are counted as right": lambda c, g: _best(c, g, sum),
         "that is the share of classes that can be learned, not of pictures": lambda c, g: (
             (len(c) - sum(len(m) - 1 for m in g)) / len(c)
         ),
@@ -443,7 +443,7 @@ best_possible = Exercise(
         "the last class of each group is answered; take the largest": lambda c, g: _best(
             c, g, lambda members: members[-1]
         ),
-        "classes without a twin are forgotten: they can be learned": lambda c, g: (
+        "classes that are in no group are forgotten: they can be learned": lambda c, g: (
             sum(max(c[i] for i in members) for members in g) / sum(c)
         ),
         "all groups are taken for one: in each, one class can be answered right": lambda c, g: _best(

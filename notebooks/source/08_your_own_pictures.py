@@ -13,7 +13,7 @@
 #
 # **You need** notebooks 06 and 07. No network, no graphics card.
 #
-# *98 minutes: 63 to read, run and build, 35 for the exercises at the end.*
+# *99 minutes: 64 to read, run and build, 35 for the exercises at the end.*
 # A few cells train networks; together they take about a minute.
 
 # %% [markdown]
@@ -37,7 +37,7 @@ from mvit2_lib.course import checks, figures, tables
 #
 # We cut square *tiles* out of them, 64×64 pixels, as the digit model of notebook 06 wants its pictures. The tiles for
 # training come from the left half of each photograph. Those for *validation*, on which we shall choose between
-# settings, come from the quarter beside it. No setting is chosen by the last quarter, the *test*.
+# settings, come from the quarter beside it. The last quarter is for the *test*, and stays untouched until the end.
 
 # %%
 torch.set_num_threads(1)
@@ -53,7 +53,7 @@ figures.show(
 # %% [markdown]
 # *Each photograph is split by place: a tile of one part shares no pixel with a tile of another.*
 #
-# Pictures on a disk usually lie in folders, one for each class. We write ours so too, into a temporary place. From
+# Pictures on a disk usually lie in folders, one for each class. We store ours the same way, in a temporary place. From
 # the two smaller parts we take tiles that overlap by half, to have more of them.
 
 # %%
@@ -115,25 +115,25 @@ def nearest_neighbour(kept, asked):
 
 # %% [markdown]
 # > **Predict.** Guessing would be right in one of three cases. How often is the nearest neighbour right, if a random
-# > fifth of the frames is put aside and the rest is kept? And how often on frames from the other half of the
-# > photographs?
+# > fifth of the frames is put aside and the rest is kept? And how often on frames from the quarter beside them?
 
 # %%
-left, right = frames(0, 256), frames(256, 512)
-order = torch.from_numpy(np.random.default_rng(0).permutation(len(left[0])))
+film, labels = frames(0, 256)
+order = torch.from_numpy(np.random.default_rng(0).permutation(len(film)))
 aside, kept = order[: len(order) // 5], order[len(order) // 5 :]
 random_split = nearest_neighbour(
-    (left[0][kept], left[1][kept]), (left[0][aside], left[1][aside])
+    (film[kept], labels[kept]), (film[aside], labels[aside])
 )
-by_place = nearest_neighbour(left, right)
+by_place = nearest_neighbour((film, labels), frames(256, 384))
 assert random_split > 0.9, random_split
 assert by_place < 0.5, by_place
 print(f"random split {random_split:.0%}, split by place {by_place:.0%}")
 
 # %% [markdown]
-# The same classifier on the same photographs. The random split calls it nearly perfect, and in truth it hardly knows
-# more than somebody who guesses. For nearly every frame it was asked about, it had kept the one two pixels beside it.
-# Such a *leak* is the most expensive mistake in this notebook, because everything looks better through it.
+# The same classifier, and frames of the same photographs. The random split calls it nearly perfect, and in truth it
+# hardly knows more than somebody who guesses. For nearly every frame it was asked about, it had kept the one two
+# pixels beside it. Such a *leak* is the most expensive mistake in this notebook, because everything looks better
+# through it.
 #
 # Frames of one film leak, and so do bursts of a camera, several photographs of one object, one patient or one day, and
 # copies that were turned or made brighter before the split. Split by what the pictures have in common, and ask what
@@ -206,6 +206,7 @@ print("changed:", changed)
 #
 # A frozen backbone computes the same numbers for a picture every time. So we compute these *features* once, and train
 # a linear layer on them, which takes a moment.
+
 # %%
 import copy
 
@@ -235,8 +236,9 @@ def linear_head(model, steps=300):
 
 
 # %% [markdown]
-# A number alone says little, so we need a *control*: the same network with random weights. Its norms get the
-# statistics of our tiles, because those they begin with fit nothing. `update_bn` is PyTorch's function for that.
+# A number alone says little, so we need a *control*: the same network with random weights. Its batch
+# norms measure our tiles first, because the statistics that they begin with, mean 0 and variance 1, fit no picture.
+# `update_bn` is PyTorch's function for that.
 #
 # > **Predict.** A linear head on the features of the digit model, which has never seen a texture, against one on the
 # > features of random weights. How far apart will they be?
@@ -254,12 +256,12 @@ for seed in range(3):
 for name, runs in shares.items():
     print(f"{name:15}", *(f"{share:.0%}" for share in runs))
 assert all(0.4 < share < 0.9 for runs in shares.values() for share in runs), shares
+assert shares["digit weights"][0] > np.mean(shares["random weights"]), shares
 
 # %% [markdown]
-# The digit weights are ahead, and both do clearly better than guessing: even random convolutions respond differently to stripes than to
-# blades of grass. But neither is good. What the digit model has learned to see is strokes, and a linear layer cannot
-# make stones of them. Weights from ImageNet, which have seen all kinds of things, are said to go much further in this
-# cheap way. Without a network we cannot show it.
+# The digit weights are ahead, and both do clearly better than guessing: even random convolutions respond differently
+# to stripes than to blades of grass. But neither is good. Weights from ImageNet, which have seen all kinds of things,
+# are said to go much further in this cheap way. Without a network we cannot show it.
 #
 # So part of the backbone must learn as well. What shall *not* learn has to be frozen, and that is harder than it
 # looks.
@@ -269,7 +271,7 @@ assert all(0.4 < share < 0.9 for runs in shares.values() for share in runs), sha
 # Freeze everything in `model` but `model.classifier`. The model has the parts `stem`, `stages` and `classifier`, and
 # there are batch norms in the first two. Afterwards somebody trains it. The training loop calls `model.train()` in
 # each step, as all loops do, and still nothing outside the classifier may change, not even the running statistics of a
-# norm. Return the model.
+# norm, and the norms must work with the statistics they have. Return the model.
 #
 # <details><summary>Hint</summary>
 #
@@ -304,7 +306,7 @@ checks.freeze_backbone(freeze_backbone)
 import dataclasses
 
 partly = mv.freeze(copy.deepcopy(start.model), "stages.1")
-recipe = dataclasses.replace(mv.FINE_TUNING, epochs=1, batch_size=48)
+recipe = mv.Recipe(epochs=1, batch_size=48, warmup_steps=0)
 mv.train(partly, training, recipe, progress=False)
 before, after = start.model.state_dict(), partly.state_dict()
 for part in ["stem", *(f"stages.{number}" for number in range(5)), "classifier"]:
@@ -322,8 +324,8 @@ for part in ["stem", *(f"stages.{number}" for number in range(5)), "classifier"]
 # same number of steps. Five seeds each, because a single run proves little (notebook 07).
 #
 # `mv.FINE_TUNING` is a recipe for small data sets. Its pictures are *augmented*: cut at random, with at least about a
-# third of the area left, and mirrored half of the time. Three epochs of six steps are very few. That is the situation in which
-# old weights should pay, if ever.
+# third of the area left, and mirrored half of the time. Three epochs of six steps are very few. That is the situation
+# in which old weights should pay, if ever.
 
 # %%
 sources = ["scratch", "digits"]  # with a network, add "mobilevitv2_050"
@@ -348,8 +350,8 @@ def tune(model, tiles, seed=0, **settings):
 # weights that change quickly. So each network is tested twice, as training has left it, and after its norms have been
 # *measured anew*: `update_bn` shows it the training tiles once more and changes no weight.
 #
-# > **Predict.** Ten networks, 18 steps each. Which difference will be larger: between old and new weights, or between
-# > lagging and measured norms?
+# > **Predict.** Ten networks, 18 steps each. How much will measured norms change for networks from scratch, and how much
+# > for those that begin with digit weights? Which kind is ahead in the end?
 
 # %% tags=["nbval-ignore-output"]
 lagging, measured = ({source: [] for source in sources} for _ in range(2))
@@ -369,7 +371,8 @@ for source in sources:
     print(f"{source:8} lagging ", *(f"{share:.0%}" for share in lagging[source]))
     print(f"{source:8} measured", *(f"{share:.0%}" for share in measured[source]))
 assert np.mean(measured["digits"]) > np.mean(measured["scratch"]), measured
-assert np.mean(lagging["scratch"]) + 0.2 < np.mean(measured["scratch"]), lagging
+gain = {name: np.mean(measured[name]) - np.mean(lagging[name]) for name in sources}
+assert gain["scratch"] > max(0.2, gain["digits"]), gain
 
 # %% tags=["nbval-ignore-output"]
 rows = {f"{source}, lagging": runs for source, runs in lagging.items()}
@@ -384,15 +387,13 @@ figures.show(
 # %% [markdown]
 # *Five seeds of each kind; the dotted line is guessing.*
 #
-# From scratch, the lagging norms hide nearly everything that was learned. The weights were good, and the statistics
-# were those of a network that no longer existed. With measured norms the digit weights are still ahead on average. So
-# weights learned on strokes do help with textures, most of all as a
-# *beginning*.
+# From scratch, the lagging norms hide nearly everything that was learned. The weights were already worth something, and
+# the statistics were those of a network that no longer existed. For digit weights, measuring changes less on average.
+# They are still ahead in the end: weights learned on strokes are a better *beginning* for textures than random ones,
+# for these three textures and these 18 steps.
 #
-# That is a finding about these three textures and 18 steps. With other numbers of steps the difference may be another.
-#
-# `precise_norms` in the recipe measures the norms before each evaluation; it is
-# on in `mv.FINE_TUNING`, and from here on we leave it on.
+# `precise_norms` in the recipe measures the norms before each evaluation. It is on in `mv.FINE_TUNING`, and from here on
+# we leave it on.
 #
 # **How fast may the old layers learn?** Common advice is to let them learn ten times more slowly than the head, so
 # that they keep what they know. In the recipe, `backbone_learning_rate` is their share of the rate.
@@ -400,8 +401,8 @@ figures.show(
 # > **Predict.** Are a tenth and the whole rate very different here, after the same 18 steps?
 
 # %% tags=["nbval-ignore-output"]
-by_share = {0.1: [], 1.0: measured["digits"][:2]}
-for seed in range(2):
+by_share = {0.1: [], 1.0: measured["digits"][:3]}  # the whole rate: from above
+for seed in range(3):
     model, _ = begin("digits", seed)
     tune(model, training, seed, backbone_learning_rate=0.1)
     by_share[0.1].append(mv.accuracy(model, validation))
@@ -410,81 +411,77 @@ for share, runs in by_share.items():
 assert np.mean(by_share[0.1]) < np.mean(by_share[1.0]), by_share
 
 # %% [markdown]
-# Here, after so few steps, the advice does not hold. Digits are so far from textures that the old layers must change, and soon. The nearer the
-# old pictures are to yours, the slower they may learn. Somewhere between lies the best share, and only the validation
-# pictures can tell where; exercise 8.4 is about that choice.
+# In 18 steps a tenth is too slow here: what the old layers know must change, and soon. Where the old pictures resemble
+# the new ones, it may be otherwise. The validation pictures can tell, and exercise 8.4 is about that choice.
 #
 # ## How many, and how uneven · 43 min
 #
-# **How many pictures?** We train twice for 72 steps: once with all tiles, and once with every eighth, so that the same
-# few come round again and again.
+# **How many pictures?** We train for 72 steps, with all tiles and with every eighth, so that the same few come round
+# again and again. Two seeds each.
 #
-# > **Predict.** Both learn their own tiles. What do the few cost on the validation tiles?
+# > **Predict.** How well will each know its own tiles? And what do the few cost on the validation tiles?
 
 # %% tags=["nbval-ignore-output"]
 labels = np.array(training.labels)
 few = [int(i) for label in range(3) for i in np.flatnonzero(labels == label)[::8]]
-final, starved = begin("digits", 0)[0], begin("digits", 0)[0]
-tune(final, training, epochs=12)
-tune(starved, training.subset(few), epochs=72, batch_size=12)
-by_number = {96: mv.accuracy(final, validation), 12: mv.accuracy(starved, validation)}
-for number, right in by_number.items():
-    print(f"{number} tiles: {right:.0%}")
-assert by_number[12] < by_number[96], by_number
-
-# %% [markdown]
-# More steps do not replace more pictures. If your validation score still rises when you go from half of your pictures
-# to all of them, new ones will probably help more.
-#
-# **A rare class.** Data sets are seldom even. We take away seven of eight gravel tiles. Besides
-# the accuracy we look at the *recall* of each class, the share of its tiles that are recognised. `mv.evaluate` counts
-# that.
-#
-# > **Predict.** What will the network do with gravel?
-
-# %% tags=["nbval-ignore-output"]
-uneven = [i for i, label in enumerate(labels) if label != 2] + few[-4:]
-rare = training.subset(uneven)
-
-
-def recalls(model):
-    rows = mv.evaluate(model, validation, progress=False).per_class(names)
-    return {row["class"]: row["recall"] for row in rows}
-
-
-by_weights = {}
-for balanced in (False, True):
-    by_weights[balanced] = []
+sizes = {12: training.subset(few), 96: training}
+by_number, trained = {}, {}
+for number, own in sizes.items():
+    by_number[number] = []
     for seed in range(2):
         model, _ = begin("digits", seed)
-        tune(model, rare, seed, epochs=8, balanced=balanced)
-        by_weights[balanced].append(recalls(model))
-gravel = {
-    balanced: [r["gravel"] for r in runs] for balanced, runs in by_weights.items()
-}
-assert np.mean(gravel[False]) < np.mean(gravel[True]), gravel
-
-# %% tags=["nbval-ignore-output"]
-table = []
-for balanced, runs in by_weights.items():
-    for seed, recall in enumerate(runs):
-        row = {"loss": "balanced" if balanced else "plain", "seed": str(seed)}
-        table.append(row | {name: f"{recall[name]:.0%}" for name in names})
-tables.show(table, f"recall, with {rare.labels.count(2)} gravel tiles of {len(rare)}")
+        batch = min(number, 16)
+        tune(model, own, seed, epochs=72 // (number // batch), batch_size=batch)
+        trained[number, seed] = model
+        known, new = mv.accuracy(model, own), mv.accuracy(model, validation)
+        by_number[number].append(new)
+        print(f"{number} tiles: {known:.0%} of its own, {new:.0%} of validation")
+final = trained[96, 0]
+assert np.mean(by_number[12]) < np.mean(by_number[96]), by_number
 
 # %% [markdown]
-# In the plain runs gravel loses. Answering "grass" costs so little when gravel is rarely asked for. In the balanced
-# ones the loss of a picture is weighted by one over the size of its class, so that four tiles of gravel count as much
-# as all the grass. Gravel is recognised more often then, and grass may pay for it. A few tiles stay a few tiles,
-# whatever they weigh.
+# Few pictures are learned as well as many, and tell less about new ones. If your validation score still rises when
+# you go from half of your pictures to all of them, new ones will probably help more.
 #
-# An accuracy over all pictures would have hidden this, had the validation tiles been as uneven as those for training.
-# Look at the classes one by one.
+# **A rare class.** Data sets are seldom even. We take away seven of eight gravel tiles. Besides the accuracy we look at
+# the *recall* of each class, the share of its tiles that are recognised. `mv.evaluate` counts how many tiles of each
+# class got which answer.
+#
+# > **Predict.** What will the network make of the gravel tiles?
+
+# %% tags=["nbval-ignore-output"]
+rare = training.subset(
+    [*np.flatnonzero(labels != 2), *few[-4:]]
+)  # few ends with gravel
+table, gravel = [], {"plain": [], "balanced": []}
+for loss in gravel:
+    for seed in range(2):
+        model, _ = begin("digits", seed)
+        tune(model, rare, seed, epochs=8, balanced=loss == "balanced")
+        counts = mv.evaluate(model, validation, progress=False).matrix(3)
+        recall = counts.diagonal() / counts.sum(axis=1)
+        row = {"loss": loss, "seed": str(seed)}
+        row |= {name: f"{share:.0%}" for name, share in zip(names, recall, strict=True)}
+        table.append(row | {"gravel taken for grass": counts[2, 1]})
+        gravel[loss].append(recall[2])
+tables.show(table, f"recall, with {rare.labels.count(2)} gravel tiles of {len(rare)}")
+assert np.mean(gravel["plain"]) < np.mean(gravel["balanced"]), gravel
+
+# %% [markdown]
+# In the plain runs gravel loses, and most of it is taken for grass. That answer costs little where gravel is rarely
+# asked for. In the balanced ones the loss of a picture is weighted by one over the size of its class, so that four
+# tiles of gravel count as much as all the grass. Gravel is recognised more often then, but look at what the grass may
+# pay for it: to a good part, the network names gravel more often when in doubt. A few tiles stay a few tiles, whatever
+# they weigh.
+#
+# If the validation tiles were as uneven as those for training, an accuracy over all of them would hide this. So look at
+# the classes one by one.
 #
 # ## Looking at the errors · 48 min
 #
-# Back to the network `final`, which was trained on all tiles. Its *confusion matrix* has a row for each class and a column
-# for each answer. Numbers off the diagonal are errors, and where they stand says which class is taken for which.
+# Back to `final`, the first of the networks that were trained on all tiles. Its *confusion matrix* has a row for each
+# class and a column for each answer. Numbers off the diagonal are errors, and where they stand says which class is
+# taken for which.
 
 # %% tags=["nbval-ignore-output"]
 result = mv.evaluate(final, validation, progress=False)
@@ -510,14 +507,14 @@ figures.show(
 )
 
 # %% [markdown]
-# *The worst answers, worst first.* Ask the same of each: would you have known it? Is the label right? And
-# what do these pictures have in common? The answer to the last question is what to photograph next. Here it may be the
-# broad leaves between the blades.
+# *The worst answers, worst first.* Ask of each: would you have known it? Is the label right? Then ask what they have in
+# common. The answer says what to photograph next. In the stored output it is broad leaves between the blades.
 #
 # **A wrong preparation** is an error in use, not in the weights. The network is the same; only the way its pictures are
-# prepared changes:
+# prepared changes. The last two are habits from other models: to subtract a mean and divide by a deviation, and to have
+# dark strokes on white.
 #
-# > **Predict.** Which of the five does the most harm?
+# > **Predict.** Which of the five does the most harm, and which the least?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -530,35 +527,40 @@ tiles = torch.stack([image for image, _ in validation])
 answers = torch.tensor(validation.labels)
 ways = {
     "as in training": validation,
-    "half the part, twice as large": zoomed(2),
-    "a little too large, by an eighth": zoomed(1.125),
+    "the middle, enlarged to twice its size": zoomed(2),
+    "the same, enlarged by an eighth": zoomed(1.125),
     "upside down": mv.Pictures(tiles.flip(2), answers),
     "mean subtracted, divided by 0.25": mv.Pictures((tiles - 0.45) / 0.25, answers),
     "a negative: 1 − x": mv.Pictures(1 - tiles, answers),
 }
-for name, pictures in ways.items():
-    print(f"{name:34} {mv.accuracy(final, pictures):.0%}")
+rights = {name: mv.accuracy(final, pictures) for name, pictures in ways.items()}
+for name, share in rights.items():
+    print(f"{name:39} {share:.0%}")
+habits = list(rights.values())[-2:]
+assert max(habits) < rights["as in training"] - 0.2, rights
 
 # %% [markdown]
-# A slip like this raises no error. So keep the preparation with the weights:
-# `mv.load_pretrained` returns both, and what `train` writes holds both.
+# None of these slips raises an error, and the scores differ from harmless to guessing. Textures have no up and down,
+# so turning them over costs little. The two habits cost most of what was learned. So keep the preparation with the
+# weights: `mv.load_pretrained` returns both, and what `train` writes holds both.
 #
 # **Where does the latent token look,** before and after? The hook of notebook 06, on one tile of gravel, with the
 # weights of the digits and with ours:
 
 # %%
-tile = preparation(photos["gravel"][128:192, 400:464])
+tile = preparation(photos["gravel"][128:192, 300:364])
 
 
 def looks(model):
     seen, hooks = {}, []
-    for number in (3, 4):
-        for layer in model.stages[number - 1][1].layers:
+    for number in (2, 3):
+        block = model.stages[number][1]  # behind the inverted residual
 
-            def remember(layer, inputs, output, name=f"stage {number}"):
-                scores = layer.context_scores(inputs[0])[0, ..., 0]  # [P, N]
-                seen.setdefault(name, []).append(scores.mean(dim=0))  # [N]
+        def remember(attention, inputs, output, name=f"stages.{number}"):
+            scores = attention.context_scores(inputs[0])[0, ..., 0]  # [P, N]
+            seen.setdefault(name, []).append(scores.mean(dim=0))  # [N]
 
+        for layer in block.layers:
             hooks.append(layer.attention.register_forward_hook(remember))
     with torch.inference_mode():
         model(tile)
@@ -572,15 +574,15 @@ stages = {f"{name}, digits": maps for name, maps in looks(digits.model).items()}
 stages |= {f"{name}, ours": maps for name, maps in looks(final).items()}
 figures.show(
     figures.latent_views(tile[0], stages),
-    alt="A tile of gravel, and beside it the context scores of the layers in stages 3 "
-    "and 4, in two rows with the digit weights and in two after fine-tuning.",
+    alt="A tile of gravel, and beside it the context scores of the layers in stages.2 "
+    "and stages.3, in two rows with the digit weights and in two after fine-tuning.",
 )
 
 # %% [markdown]
-# *Scores as multiples of an equal share.* Fine-tuning has changed them. What the change means, these maps do not say;
-# notebook 06 showed how to test such a story.
+# *Scores as multiples of an equal share, the mean over the four pixel positions.* Fine-tuning has changed them. What the
+# change means, these maps do not say; notebook 06 showed how to test such a story.
 #
-# Last, the test tiles, by which nothing was chosen:
+# **The test** comes last, and only once, because every look invites a choice:
 
 # %% tags=["nbval-ignore-output"]
 right = mv.accuracy(final, test)
@@ -588,12 +590,15 @@ print(f"{right:.1%} of {len(test)} test tiles")
 assert right > 0.85, right
 
 # %% [markdown]
-# ## Your own folder · 57 min
+# How far can this score be trusted? The tiles overlap by half, so they are fewer independent trials than they are tiles,
+# and all come from one photograph of each kind. It is a score for *this* grass and *this* gravel. A photograph of
+# another lawn, in another light, is not in the test, and nothing here says how the network would do on it.
+#
+# ## Your own folder · 58 min
 #
 # All of this works for any folder that holds one folder of pictures for each class. **Change the first line of the next
 # cell**, run this section, and leave the rest as it is. The digit weights see your pictures in grey and with 64×64
-# pixels. Files that are no pictures by their names are left out, and pictures that cannot be read are named before the
-# first step.
+# pixels. Files without a picture's ending are left out, and pictures that cannot be read are named before the first step.
 
 # %%
 mine = place / "train"  # ← your folder
@@ -607,8 +612,8 @@ print(f"{len(own_training)} for training, {len(own_validation)} for validation")
 # of one picture together. It does not know what your pictures have in common. If they leak, put the parts into two
 # folders by hand, and use both.
 #
-# **When to stop?** After each epoch the validation pictures are asked. `patience=3` ends the run when three epochs in a
-# row have brought no better answer, and the best weights are kept in a file.
+# **When to stop?** After each epoch the model is tested on the validation pictures. `patience=3` ends the run when three
+# epochs in a row have brought no improvement, and the best weights are kept in a file.
 
 # %%
 start = mv.load_pretrained("digits", num_classes=len(pictures.classes))
@@ -631,11 +636,13 @@ figures.show(
     figures.curves({"validation": history.accuracies}, "epoch", "share right"),
     alt="The share of right answers on the validation pictures after each epoch.",
 )
-assert max(history.accuracies) > 0.7, history.accuracies
+assert mine != place / "train" or max(history.accuracies) > 0.7, history.accuracies
 
 # %% [markdown]
-# *The accuracy on the validation pictures after each epoch, counted from 0.* The file says what its classes are called
-# and how it wants its pictures, so it is all that you have to carry elsewhere:
+# *The accuracy on the validation pictures after each epoch, counted from 0.* The highest point chose the epoch, so it
+# flatters, and is no score to report. For that you need pictures that chose nothing.
+#
+# The file says what its classes are called and how it wants its pictures, so it is all that you have to carry elsewhere:
 
 # %%
 best = mv.load_pretrained(run / "best.safetensors")
@@ -645,7 +652,7 @@ print("begun with:", best.notes["parent"]["name"])
 print("licence:", best.license[:44], "…")
 
 # %% [markdown]
-# From a terminal, the same takes two commands. Each explains itself with `--help`.
+# In a terminal, two commands do the same. Each explains itself with `--help`.
 #
 # ```bash
 # python -m mvit2_lib train FOLDER --weights digits --validation-share 0.25 \
@@ -660,17 +667,17 @@ print("licence:", best.license[:44], "…")
 #
 # | question | rule of thumb | shown in |
 # |---|---|---|
-# | Which split? | by what the pictures have in common; never by chance, if they have anything in common | *What a random split would have claimed* |
-# | How many pictures? | dozens of each class to begin with; if the errors fall when you add some, add more | *How many, and how uneven* |
+# | Which split? | by what the pictures have in common; by chance only if they have nothing in common | *What a random split would have claimed* |
+# | How many pictures? | dozens of each class to begin with; if the score rises from half of them to all, take more | *How many, and how uneven* |
 # | Uneven classes? | look at the recall of each class; `balanced=True`, and more pictures of the rare one | *How many, and how uneven* |
-# | Which weights? | those trained on the most similar pictures; compare with none, over several seeds | *Fine-tuning against training from scratch* |
-# | Which learning rate? | try a few on the validation pictures; the stranger the old pictures, the faster the old layers | *Fine-tuning against training from scratch* |
+# | Which weights? | those trained on the most similar pictures; compare with random ones, over several seeds | *Fine-tuning against training from scratch* |
+# | Which learning rate? | try a few on the validation pictures, over several seeds; also for the old layers | *Fine-tuning against training from scratch* |
 # | Short training? | `precise_norms=True` | *Fine-tuning against training from scratch* |
 # | When to stop? | when the validation pictures get no better: `patience` | *Your own folder* |
 # | What is left? | look at the worst pictures, not only at the number | *Looking at the errors* |
 
 # %% [markdown]
-# ## Exercises · 63 min
+# ## Exercises · 64 min
 #
 # ### 8.3 · Read a confusion matrix ★ · 5 min
 #
@@ -790,11 +797,11 @@ checks.best_possible(best_possible)
 #
 # 1. You *split* photographs by place, saw what a random split claims of a classifier that learns nothing, and wrote the
 #    test that finds the leak.
-# 2. You can *freeze* a part of a network, its norms included, and compared the tensors bit for bit.
+# 2. You can *freeze* a part of a network, its norms included, and you compared the tensors bit for bit.
 # 3. You *compared* old weights with none over five seeds, and found that lagging norms can hide more than the weights
 #    differ.
 # 4. You can *read* a confusion matrix, saw a rare class lose, and saw slips of the preparation that no error announces.
-# 5. You *trained* on a folder with a split, patience and a file that says all about itself, and have a checklist for
+# 5. You *trained* on a folder with a split, patience and a file that describes itself, and have a checklist for
 #    your own.
 #
 # **References**

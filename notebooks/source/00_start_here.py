@@ -231,7 +231,7 @@ for k in (16, 256, 1024):
 # | [05 · The model](05_mobilevitv2_model.ipynb) | the whole network from one table, correct to the last parameter | 72 |
 # | [06 · Pretrained weights](06_pretrained_weights.ipynb) | trained weights in the model you wrote, and the same answer as timm's | 84 |
 # | [07 · Training](07_training.ipynb) | train it, compare three kinds of attention fairly, and survive an interruption | 79 |
-# | [08 · Your own pictures](08_your_own_pictures.ipynb) | classes of your own, from trained weights, and a score you can trust | 99 |
+# | [08 · Your own pictures](08_your_own_pictures.ipynb) | classes of your own, from trained weights, and a score you can trust | 101 |
 #
 # **Three routes**, by the marks in the headings:
 #

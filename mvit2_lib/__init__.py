@@ -1,7 +1,8 @@
 """MobileViTv2 from scratch: the library behind the course on separable self-attention.
 
 The subject is five files: `attention`, `patches`, `blocks`, `model` and `cost`. Around it, `deploy` makes the same
-numbers faster, `data` reads pictures, `weights` loads what others have trained, and `training` trains and evaluates.
+numbers faster and takes them to other runtimes, `data` reads pictures, `weights` loads what others have trained, and
+`training` trains and evaluates.
 """
 
 from ._guard import FileError, RetryError
@@ -18,7 +19,7 @@ from .data.reading import open_image
 from .data.samples import imagenet_classes, load_digits, sample_picture
 from .data.splits import split_folder
 from .data.transforms import Preparation, preprocess
-from .deploy import optimize_for_inference
+from .deploy import export, optimize_for_inference
 from .model import MobileViTv2
 from .patches import fold, unfold
 from .training.evaluation import accuracy, evaluate
@@ -50,6 +51,7 @@ __all__ = [
     "count_macs",
     "count_parameters",
     "evaluate",
+    "export",
     "fold",
     "freeze",
     "imagenet_classes",

@@ -1,4 +1,4 @@
-"""The command line: `python -m mvit2_lib predict`, `evaluate` and `train`. Each explains itself with `--help`.
+"""The command line: `python -m mvit2_lib predict`, `evaluate`, `train` and `export`. Each has a `--help`.
 
 Exit codes: 0 success; 1 some pictures could not be read (`predict`), or none could (`evaluate`); 2 a failure, explained
 in one line; 130 interrupted.
@@ -26,7 +26,8 @@ from .data.reading import open_image
 from .data.samples import load_digits
 from .data.splits import split_folder
 from .data.transforms import Preparation
-from .deploy import optimize_for_inference
+from .deploy import export, optimize_for_inference
+from .deploy.exporting import ENDINGS
 from .model import MobileViTv2, scale_architecture
 from .training.distributed import processes
 from .training.evaluation import SHOWN, evaluate
@@ -166,6 +167,39 @@ def train_model(options: argparse.Namespace) -> int:
         place = printable(options.into)
         _say(f"{len(history.losses)} steps, loss {history.losses[-1]:.4f}{last}; weights in {place}")
     return 0
+
+
+def export_model(options: argparse.Namespace) -> int:
+    """Write a trained model to a file for another runtime."""
+    weights = _weights(options)
+    endings = {ending: to for to, ending in ENDINGS.items()}
+    to = options.to or endings.get(Path(options.file).suffix)
+    if to is None:
+        raise ValueError(f"{printable(options.file)} ends in none of {', '.join(endings)}: say --to which runtime")
+    pictures = _calibration(options, weights) if options.quantize else None
+    difference = export(
+        weights.model.cpu(),
+        options.file,
+        to,
+        weights.preparation.image_size,
+        options.dynamic,
+        pictures,
+        weights.notes_for(weights.classes),
+    )
+    size = sum(file.stat().st_size for file in [Path(options.file), *Path(options.file).rglob("*")] if file.is_file())
+    compared = "not compared" if difference is None else f"logits differ by at most {difference:.1g}"
+    _say(f"{printable(options.file)}: {to}, {size / 1e6:.1f} MB, {compared}")
+    return 0
+
+
+def _calibration(options: argparse.Namespace, weights: Pretrained, most: int = 128) -> list[torch.Tensor]:
+    """Return some pictures from all over a folder, as the model gets them."""
+    if options.quantize == "digits":
+        pictures = Pictures(*load_digits("train"))
+    else:
+        pictures = PictureFolder(options.quantize, preparation=weights.preparation)
+    chosen = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).round().astype(int)
+    return [pictures[index][0][None] for index in chosen.tolist()]
 
 
 def _begun(start: Pretrained, classes: Sequence[str], through: str | None) -> tuple[MobileViTv2, dict]:
@@ -398,6 +432,14 @@ def _parser() -> argparse.ArgumentParser:
         default = f"({usual})" if usual == tuned else f"({usual}; with --weights {tuned})"
         three.add_argument(f"--{field.name.replace('_', '-')}", **kind, help=f"see Recipe {default}")
     three.set_defaults(command=train_model)
+    four = commands.add_parser("export", parents=[known], help="write a file for ONNX Runtime, ExecuTorch or Core ML")
+    four.add_argument("file", metavar="FILE", help="ends in .onnx, .pte (ExecuTorch) or .mlpackage (Core ML)")
+    four.add_argument("--to", choices=ENDINGS, help="the runtime (by the ending of the file)")
+    four.add_argument("--width", type=float, help="ImageNet weights of this width multiplier (1.0)")
+    four.add_argument("--image-size", type=_at_least(1), help="side of the model's input in pixels")
+    four.add_argument("--dynamic", action="store_true", help="any batch, and sides that are multiples of 64 (ONNX)")
+    four.add_argument("--quantize", metavar="FOLDER", help="8-bit numbers, with ranges measured on these pictures")
+    four.set_defaults(command=export_model)
     return parser
 
 

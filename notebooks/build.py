@@ -34,8 +34,18 @@ SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.DO
 MARKER = re.compile(r"^ *### (BEGIN|END) SOLUTION\n", re.MULTILINE)
 STUB = r"\1# your code here\n\1raise NotImplementedError"
 SHARED = HERE.parent / "figures"
+FORMS = {
+    "timm, plain": "timm, eager",
+    "ours, plain": "ours: tokens last, pooled keys",
+    "ours, folded": "batch norms folded, channels last",
+    "ours, optimised": "1×1 convolutions as products, in place",
+    "ours, optimised, kept": "freed memory kept by the C library",
+    "ours, ONNX Runtime": "ours, in ONNX Runtime",
+    "ours, ExecuTorch": "ours, in ExecuTorch with XNNPACK",
+}
 FIGURES = {
     "attention_pair.png": figures.course_picture,
+    "speed.png": lambda: figures.waterfall(Timings.load(SHARED / "speed_batch_1.json"), 50, FORMS, "floor, F.linear"),
     "quadratic_vs_linear.png": lambda: figures.quadratic_vs_linear(Timings.load(SHARED / "quadratic_vs_linear.json")),
 }
 MEASURED = "nbval-ignore-output"

@@ -115,6 +115,18 @@ def shares(count, k, seed=0):
     return torch.randn(count, k, generator=torch.Generator().manual_seed(seed)).softmax(dim=-1)
 
 
+def made_up_forms():
+    seconds = {
+        "timm": (0.030, 0.032, 0.031),
+        "ours": (0.010, 0.016, 0.031),
+        "worse": (0.02, 0.02, 0.02),
+        "floor": (0.01,),
+    }
+    return Timings(
+        "a machine", tuple(Measurement(name, 50, times) for name, times in seconds.items()), "256×256 pixels"
+    )
+
+
 WHOLE = "AMD EPYC 9R14 (AVX512), 2 cores, 1 thread, PyTorch 2.13.0+cpu"
 MACHINES = Timings(WHOLE, made_up_timings().measurements), Timings(f"Another {WHOLE}", made_up_timings().measurements)
 SHARES = {"one": [0.5, 0.6, 1.0], "a variant with a long name": [0.7, 0.9]}
@@ -133,6 +145,7 @@ FIGURES = {
     "speed_ratios": lambda: figures.speed_ratios(
         [{"source": "A", "device": d, "v1": v1, "v2": v2} for d, v1, v2 in SPEED_ROWS], [3.0, 0.8, 1.2]
     ),
+    "waterfall": lambda: figures.waterfall(made_up_forms(), 50, {"timm": "as it is", "ours": "folded"}, "floor"),
     "lines": lambda: figures.lines([64, 4096], {"multi-head": [1, 2]}, "tokens", "million MACs", log_y=True),
     "curves": lambda: figures.curves({"one": [3.0, 5.0], "other": [1.0, 10.0]}, "step", "loss"),
     "spread": lambda: figures.spread([4, 24], {"one": [[0.9], [0.2]]}, "digits", "share", chance=0.1),
@@ -1090,3 +1103,15 @@ def test_the_answer_of_a_prediction_is_read_from_the_top_beside_its_picture():
     assert right.yaxis_inverted()
     assert right.patches[1].get_facecolor() == mpl.colors.to_rgba(figures.PALETTE[1])  # the most probable
     assert (right.get_xlim(), right.get_xlabel()) == ((0, 1), "probability")
+
+
+def test_a_waterfall_shows_medians_what_each_step_saves_and_the_floor():
+    (axes,) = figures.waterfall(made_up_forms(), 50, {"timm": "as it is", "ours": "a", "worse": "b"}, "floor").axes
+    bars = [(bar.get_y() + bar.get_height() / 2, bar.get_x(), bar.get_width()) for bar in axes.patches]
+    wanted = [(0, 0, 31), (0, 31, 0), (1, 0, 16), (1, 16, 15), (2, 0, 20), (2, 20, 0)]
+    assert bars == [pytest.approx(bar) for bar in wanted]
+    assert [text.get_text().strip() for text in axes.texts] == ["31.0 ms, 1.00×", "16.0 ms, 2.00×", "20.0 ms, 1.55×"]
+    assert axes.lines[0].get_label() == "floor: 10.0 ms"
+    assert list(axes.lines[0].get_xdata()) == [10, 10]
+    assert tick_labels(axes.yaxis) == {0: "as it is", 1: "a", 2: "b"}
+    assert axes.yaxis_inverted()

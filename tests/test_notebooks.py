@@ -21,6 +21,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from mvit2_lib.course import figures
+from mvit2_lib.course.records import Timings
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
@@ -286,7 +287,8 @@ def test_shared_figures_are_those_that_the_code_draws(name):
 
 
 def test_there_is_no_stray_figure():
-    data = {"quadratic_vs_linear.json"}  # the records that the figure of the same name is drawn from
+    data = {"quadratic_vs_linear.json"} | {path.name for path in (ROOT / "figures").glob("speed_*.json")}
+    assert all(Timings.load(ROOT / "figures" / name).measurements for name in data)
     assert {path.name for path in (ROOT / "figures").iterdir()} == set(build.FIGURES) | data
 
 

@@ -12,12 +12,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one contestant took at one size: seconds in each round, and the most bytes it held at once, if measured."""
+    """What one contestant took at one size: seconds in each round, most bytes held at once, bytes of its file."""
 
     name: str
     size: int
     seconds: tuple[float, ...]
     peak_bytes: int | None = None
+    file_bytes: int | None = None
 
     @property
     def best(self) -> float:

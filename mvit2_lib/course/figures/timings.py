@@ -157,6 +157,33 @@ def speed_ratios(rows: Sequence[Mapping], ratios: Sequence[float]) -> Figure:
     return figure
 
 
+def waterfall(timings: Timings, size: int, steps: Mapping[str, str], floor: str) -> Figure:
+    """Draw what each step saves, from the first contestant's time down: a bar for each, and a line at the floor.
+
+    `steps` maps the names of contestants to what the rows say. Times are medians of the rounds; a number beside a bar
+    is the ratio of the first to it, round by round. What a step saves is drawn pale; a step that costs is not.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDEST, 1.6 + 0.42 * len(steps)), layout="constrained")
+        axes = figure.subplots()
+        milliseconds = [1e3 * statistics.median(timings[name, size].seconds) for name in steps]
+        first = next(iter(steps))
+        for row, (name, time) in enumerate(zip(steps, milliseconds, strict=True)):
+            before = milliseconds[max(row - 1, 0)]
+            axes.barh(row, time, color=BLUE)
+            axes.barh(row, max(before - time, 0), left=time, color=BLUE, alpha=0.2, hatch="//", edgecolor="white")
+            ratio = timings.ratio(first, name, size)
+            axes.text(max(time, before), row, f"  {time:.1f} ms, {ratio:.2f}×", va="center", size=10)
+        least = 1e3 * statistics.median(timings[floor, size].seconds)
+        axes.axvline(least, color=MAGENTA, linestyle="--", marker="", label=f"{floor}: {least:.1f} ms")
+        axes.set_yticks(range(len(steps)), steps.values())
+        axes.set(xlabel="milliseconds for a picture", xlim=(0, 1.35 * max(milliseconds)))
+        axes.invert_yaxis()
+        axes.legend(loc="lower right", fontsize=9)
+        _sign(figure, f"{timings.machine}; {timings.title}")
+    return figure
+
+
 def _draw_times(axes: Axes, timings: Timings, fit_from: int) -> None:
     for name in timings.names:
         sizes, best = timings.sizes(name), timings.seconds(name)

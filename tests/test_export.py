@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 import subprocess
 import sys
@@ -307,6 +308,26 @@ def test_eight_bits_in_executorch_cost_less_than_half_a_point(executorch, tmp_pa
     with torch.inference_mode():
         assert accuracy(lambda x: method.execute((x,))[0].clone()) >= accuracy(plain) - 0.005
     assert path.stat().st_size < 700_000
+
+
+def test_an_older_core_ml_package_survives_when_the_new_one_cannot_take_its_name(tmp_path, monkeypatch):
+    class Converted:
+        def save(self, path):
+            Path(path).mkdir()
+
+    def no_new_name(source, target):
+        if Path(target) == path and Path(source).name == path.name:
+            raise OSError("no")
+        replace(source, target)
+
+    path, replace = tmp_path / "m.mlpackage", os.replace
+    path.mkdir()
+    (path / "weights").write_text("older")
+    monkeypatch.setattr(os, "replace", no_new_name)
+    with pytest.raises(mv.RetryError, match="could not write"):
+        exporting._write_folder(path, Converted())
+    assert (path / "weights").read_text() == "older"
+    assert [file.name for file in tmp_path.iterdir()] == ["m.mlpackage"]
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import platform
 import re
 import shutil
 import tempfile
@@ -25,11 +26,11 @@ from .fast import fuse
 from .mobile import MobileForm
 
 ENDINGS = {"onnx": ".onnx", "executorch": ".pte", "coreml": ".mlpackage"}
-# What a runtime needs to be written to and tried: the module and the command that installs it.
+# What each needs: names to import, and to install.
 PACKAGES = {
-    "onnx": {"onnx": "onnx", "onnxscript": "onnxscript", "onnxruntime": "onnxruntime"},
-    "executorch": {"executorch": "executorch", "torchao": "torchao"},
-    "coreml": {"coremltools": "coremltools"},
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "executorch": ("executorch", "torchao"),
+    "coreml": ("coremltools",),
 }
 OLDEST_TORCH = (2, 11)  # that was tried
 TOLERANCE = 1e-5  # times the largest logit, if that is above one
@@ -88,8 +89,8 @@ def export(
     if "image_size" in notes and size != (int(notes["image_size"]),) * 2:
         raise ValueError(f"the notes speak of pictures of {notes['image_size']} pixels, and the file takes {size}")
     with _quietly():
-        packages = {name: _package(name, to) for name in PACKAGES[to]}
-    writer = {"onnx": _to_onnx, "executorch": _to_executorch, "coreml": _to_core_ml}[to]
+        for name in PACKAGES[to]:
+            _check_package(name, to)
     with torch.no_grad():
         tried = _tried(pictures, dynamic)
         expected = [model(picture) for picture in tried]
@@ -97,7 +98,12 @@ def export(
             raise ValueError("the model's own logits are not finite: a weight is NaN, or too large")
         with _quietly():
             try:
-                content, answer = writer(packages, model, pictures, dynamic, quantize is not None, notes)
+                if to == "onnx":
+                    content, answer = _to_onnx(model, pictures, notes, quantize is not None, dynamic)
+                elif to == "executorch":
+                    content, answer = _to_executorch(model, pictures, notes, quantize is not None)
+                else:
+                    content, answer = _to_core_ml(model, pictures, notes)
             except Exception as error:  # a runtime of another version may refuse in any way
                 raise RuntimeError(f"not written: {to} did not take the model ({_reason(error)})") from error
             answers = [answer(picture) for picture in tried] if answer else None
@@ -115,14 +121,9 @@ def export(
 
 
 def _to_onnx(
-    packages: Mapping[str, ModuleType],
-    model: MobileViTv2,
-    pictures: Sequence[Tensor],
-    dynamic: bool,
-    quantized: bool,
-    notes: Mapping[str, str],
+    model: MobileViTv2, pictures: Sequence[Tensor], notes: Mapping[str, str], quantized: bool, dynamic: bool
 ) -> tuple[bytes, Callable[[Tensor], Tensor]]:
-    onnx, onnxruntime = packages["onnx"], packages["onnxruntime"]
+    onnx, onnxruntime = (importlib.import_module(name) for name in ("onnx", "onnxruntime"))
     shapes = None
     if dynamic:
         sides = {axis: 64 * torch.export.Dim(name, min=1, max=64) for axis, name in ((2, "rows"), (3, "columns"))}
@@ -186,12 +187,7 @@ def _quantized_onnx(onnx: ModuleType, proto: object, pictures: Sequence[Tensor])
 
 
 def _to_executorch(
-    packages: Mapping[str, ModuleType],
-    model: MobileViTv2,
-    pictures: Sequence[Tensor],
-    dynamic: bool,
-    quantized: bool,
-    notes: Mapping[str, str],
+    model: MobileViTv2, pictures: Sequence[Tensor], notes: Mapping[str, str], quantized: bool
 ) -> tuple[bytes, Callable[[Tensor], Tensor]]:
     exir = importlib.import_module("executorch.exir")
     partition = importlib.import_module("executorch.backends.xnnpack.partition.xnnpack_partitioner")
@@ -230,14 +226,9 @@ def _quantized_executorch(form: nn.Module, example: tuple[Tensor], pictures: Seq
 
 
 def _to_core_ml(
-    packages: Mapping[str, ModuleType],
-    model: MobileViTv2,
-    pictures: Sequence[Tensor],
-    dynamic: bool,
-    quantized: bool,
-    notes: Mapping[str, str],
+    model: MobileViTv2, pictures: Sequence[Tensor], notes: Mapping[str, str]
 ) -> tuple[object, Callable[[Tensor], Tensor] | None]:
-    coremltools = packages["coremltools"]
+    coremltools = importlib.import_module("coremltools")
     example = (pictures[0][:1],)
     program = torch.export.export(MobileForm(model), example).run_decompositions({})
     converted = coremltools.convert(
@@ -248,7 +239,7 @@ def _to_core_ml(
         compute_precision=coremltools.precision.FLOAT32,
     )
     converted.user_defined_metadata.update(notes)
-    if importlib.import_module("platform").system() == "Darwin":
+    if platform.system() == "Darwin":
         return converted, lambda image: torch.cat(
             [torch.from_numpy(converted.predict({"image": one[None].numpy()})["logits"]) for one in image]
         )
@@ -303,16 +294,16 @@ def _height_and_width(image_size: int | tuple[int, int], dynamic: bool) -> tuple
     return height, width
 
 
-def _package(name: str, to: str) -> ModuleType:
+def _check_package(name: str, to: str) -> None:
     if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
         oldest = ".".join(map(str, OLDEST_TORCH))
         raise RuntimeError(f"export needs PyTorch {oldest} or newer, not {torch.__version__}: pip install -U torch")
     try:
-        return importlib.import_module(name)
+        importlib.import_module(name)
     except Exception as error:  # a package built for another PyTorch may fail in any way
         missing = isinstance(error, ModuleNotFoundError) and error.name == name
         reason = "is not installed" if missing else f"cannot be imported ({type(error).__name__}: {error})"
-        install = " ".join(PACKAGES[to].values())
+        install = " ".join(PACKAGES[to])
         raise RuntimeError(f"export to {to} needs {name}, which {reason}: pip install {install}") from error
 
 
@@ -368,9 +359,15 @@ def _write_folder(path: Path, converted: object) -> None:
     folder = Path(tempfile.mkdtemp(prefix=f".{path.stem}.", dir=path.absolute().parent))
     try:
         converted.save(str(folder / path.name))
-        if path.exists():
-            os.replace(path, folder / "older")
-        os.replace(folder / path.name, path)
+        older = folder / "older"
+        if path.exists():  # a folder with content cannot be replaced in one step
+            os.replace(path, older)
+        try:
+            os.replace(folder / path.name, path)
+        except BaseException:
+            if older.exists():
+                os.replace(older, path)
+            raise
     except OSError as error:
         raise RetryError(f"could not write {printable(path)} ({error.strerror or error})") from error
     finally:

@@ -30,6 +30,8 @@ def prepare(image, image_size, crop_fraction, channels, interpolation):
 
 def main():
     """Print the five best answers for every picture."""
+    if len(sys.argv) < 3:
+        sys.exit("usage: python run_onnx.py model.onnx picture.jpg …")
     model, *pictures = sys.argv[1:]
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     notes = session.get_modelmeta().custom_metadata_map

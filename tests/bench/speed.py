@@ -23,6 +23,7 @@ from pathlib import Path
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
+import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -36,7 +37,6 @@ from mvit2_lib.course.records import Measurement, Timings
 from mvit2_lib.deploy import fuse
 
 # A form is a network and what runs it. "kept" means that the C library keeps freed memory instead of giving it back.
-NETWORKS = ("timm", "ours", "transformers", "multi-head", "v1")
 WAYS = ("plain", "folded", "optimised", "compiled", "ONNX Runtime", "ExecuTorch", "plain, kept", "optimised, kept")
 FORMS = [
     *(("timm", way) for way in ("plain", "plain, kept", "folded", "compiled", "ONNX Runtime", "ExecuTorch")),
@@ -95,8 +95,6 @@ def load(name: str, way: str, width: float, side: int, batch: int, threads: int,
     """Return a function that answers for the picture."""
     x = picture(batch, side)
     if way == "ONNX Runtime":
-        import onnxruntime
-
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, 3
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -121,7 +119,7 @@ def load(name: str, way: str, width: float, side: int, batch: int, threads: int,
         model = mv.optimize_for_inference(model, compile=True)
     elif way == "compiled":
         model = torch.compile(model, dynamic=False, options={"freezing": True})
-    return lambda: getattr(model(x), "logits", None) if name == "transformers" else model(x)
+    return lambda: model(x).logits if name == "transformers" else model(x)
 
 
 def fold_timm(model: nn.Module) -> nn.Module:
@@ -176,7 +174,6 @@ def worker(pipe, name: str, way: str, *setting) -> None:
     torch.set_num_threads(setting[-2])
     warnings.simplefilter("ignore")
     with torch.inference_mode():
-        picture(1, 8), __import__("onnxruntime")
         before = memory("VmRSS")
         answer = load(name, way, *setting)
         logits = answer().clone()

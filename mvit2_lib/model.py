@@ -4,6 +4,7 @@ import math
 import numbers
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from ._guard import whole_number
@@ -140,5 +141,10 @@ class MobileViTv2(nn.Module):
 
 
 def _channels_last(image: Tensor) -> Tensor:
-    """Return the same picture with the channels of a pixel side by side: so convolutions are faster on the CPU."""
-    return image.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)  # [B, C, H, W]
+    """Return the same picture with the channels of a pixel side by side: so convolutions are faster on the CPU.
+
+    A copy in any case: a batch of one from NumPy may lie so already and still have strides that PyTorch does not
+    recognise, and then all layers would work channels first.
+    """
+    rows = image.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format)  # [B, H, W, C]
+    return rows.permute(0, 3, 1, 2)  # [B, C, H, W]

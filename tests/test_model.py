@@ -1,9 +1,11 @@
 """The model has the published size and gives the references' logits."""
 
+import numpy as np
 import pytest
 import torch
 from references import WIDTHS, randomise, timm_model, transformers_model
 from safetensors.torch import save_file
+from torch import nn
 from torch.testing import assert_close
 
 import mvit2_lib as mv
@@ -205,3 +207,17 @@ def test_hooks_on_the_layers_of_a_transformer_see_what_they_compute():
     model(torch.rand(2, 3, 64, 64)).sum().backward()
     assert seen["value"].min() < 0  # before the ReLU
     assert seen["gradient"].shape == seen["value"].shape
+
+
+def test_all_convolutions_work_channels_last_also_on_a_picture_as_it_comes_from_numpy():
+    # A batch of one: its strides are contiguous in either order, but not those that PyTorch takes for channels last.
+    picture = torch.from_numpy(np.random.default_rng(0).random((64, 96, 3), dtype=np.float32)).permute(2, 0, 1)[None]
+    model, seen = mv.MobileViTv2(0.25).eval(), []
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    for x in (picture, picture.contiguous()):
+        with torch.inference_mode():
+            model(x)
+    assert len(seen) == 2 * 28
+    assert all(x.stride() == x.clone(memory_format=torch.channels_last).stride() for x in seen if x.shape[-1] > 1)

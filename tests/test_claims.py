@@ -58,6 +58,8 @@ QUOTED = {
     "05": {"224", "18.45", "269", "300"},
     "06": {"74", "0.47", "0.39"},  # the last two are printed in notebook 00
     "07": {"0.9995", "68.74", "70.18", "300", "78.4", "78.2", "78.1", "1820", "4.5", "660", "0.98"},
+    # What 8 bits hold; the paper's abstract; two years; and how many times slower a file was before it was mended.
+    "09": {"127", "255", "3.2", "2022", "2024", "75"},
 }
 
 

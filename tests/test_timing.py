@@ -8,6 +8,7 @@ import time
 import timeit
 import types
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
@@ -587,6 +588,17 @@ def test_seconds_are_saved_with_four_digits_and_a_file_without_a_title_has_an_em
     row = '{"name": "a", "size": 1, "seconds": [1]}'
     (tmp_path / "older.json").write_text(f'{{"machine": "x", "measurements": [{row}]}}')
     assert Timings.load(tmp_path / "older.json") == Timings("x", (Measurement("a", 1, (1.0,)),), "")
+
+
+def test_every_stored_record_can_be_read_and_another_name_is_refused():
+    names = sorted(path.stem for path in (Path(records.__file__).parents[1] / "assets" / "measured").iterdir())
+    assert {"batch_1", "inside", "eight_bits"} <= set(names)
+    for name in names:
+        timings = records.measured(name)
+        assert timings.title
+        assert all(min(row.seconds) > 0 for row in timings.measurements)
+    with pytest.raises(ValueError, match="no records 'batch_2': choose one of .*'batch_1'"):
+        records.measured("batch_2")
 
 
 def test_a_crossover_needs_times_for_every_size():

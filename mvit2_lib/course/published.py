@@ -45,7 +45,7 @@ def published(name: str) -> list[dict[str, str | float]]:
 
     Notes
     -----
-    Used in notebooks 04 to 07.
+    Used in notebooks 04 to 07, and in 09.
     """
     folder = files("mvit2_lib") / "assets" / "published"
     tables = sorted(path.name.removesuffix(".csv") for path in folder.iterdir())

@@ -5,6 +5,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one contestant took at one size: seconds in each round, most bytes held at once, bytes of its file."""
+    """What one contestant took at one size: seconds in each round; most bytes held at once; its file; its score.
+
+    `file_bytes` is the size of its file, and `accuracy` the share of pictures that it gets right.
+    """
 
     name: str
     size: int
     seconds: tuple[float, ...]
     peak_bytes: int | None = None
     file_bytes: int | None = None
+    accuracy: float | None = None
 
     @property
     def best(self) -> float:
@@ -90,6 +95,33 @@ class Timings:
             return cls(stored["machine"], tuple(Measurement(**row) for row in rows), stored.get("title", ""))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} does not hold timings: {type(error).__name__}: {error}") from None
+
+
+def measured(name: str) -> Timings:
+    """Return what `make bench` measured once, on the machine that the records name. Used in notebook 09.
+
+    Parameters
+    ----------
+    name : str
+        "batch_1", "batch_8", "all_threads", "512_pixels": forms of MobileViTv2, timm's and v1 side by side, over the
+        width multiplier in hundredths.
+
+        "gpu_050" and "gpu_100": α = 0.5 and 1.0 on a graphics card, over the side of the pictures.
+
+        "inside": the kinds of operators inside ExecuTorch, over the width multiplier in hundredths.
+
+        "eight_bits": files with 32 and with 8 bits of the digit model and of one for textures, with their scores.
+
+    Raises
+    ------
+    ValueError
+        If there are no records of that name.
+    """
+    folder = files("mvit2_lib") / "assets" / "measured"
+    names = sorted(path.name.removesuffix(".json") for path in folder.iterdir())
+    if name not in names:
+        raise ValueError(f"there are no records {name!r}: choose one of {', '.join(map(repr, names))}")
+    return Timings.load(str(folder / f"{name}.json"))
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ def export(
 ) -> float | None:
     """Write a model to a file for another runtime, if its answers there are those of the model.
 
+    Used in notebook 09.
+
     Parameters
     ----------
     model : MobileViTv2

@@ -17,6 +17,7 @@ def fuse(module: nn.Module) -> nn.Module:
 
     In evaluation the statistics are constants, so both are one convolution:
     `γ (w * x − μ) / σ + β = (γ w / σ) * x + (β − γ μ / σ)`, with one pass over the map less.
+    Activations overwrite their input. Used in notebook 09.
     """
     if any(part.training for part in module.modules()):
         raise ValueError("a model in training mode cannot be fused: its norms still change; call model.eval() first")
@@ -36,7 +37,7 @@ def optimize_for_inference(model: nn.Module, compile: bool = False) -> nn.Module
     Norms are fused into convolutions (`fuse`); pixels lie channels last, where a 1×1 convolution is a linear layer;
     activations overwrite their input; and the widest maps are written into memory that is kept from call to call. It
     holds no gradients, and hooks see fewer layers; a wide map that a hook keeps is overwritten. `predict` and
-    `evaluate` use it.
+    `evaluate` use it. Used in notebook 09.
 
     Parameters
     ----------
@@ -114,5 +115,5 @@ def _kept_memory(x: Tensor, weight: Tensor) -> Tensor | None:
 def _one_convolution(block: ConvNormAct) -> nn.Sequential:
     parts = nn.Sequential()
     parts.conv = fuse_conv_bn_eval(block.conv, block.norm)
-    parts.activation = nn.SiLU() if block.has_activation else nn.Identity()
+    parts.activation = nn.SiLU(inplace=True) if block.has_activation else nn.Identity()
     return parts.eval()

@@ -131,8 +131,10 @@ class _MultiHeadAttention(nn.Module):
             return projection(x).reshape(apart).permute(0, 1, 3, 4, 2).flatten(0, 2)  # [B·h·P, N, d_h]
 
         query, key, value = heads(self.W_Q), heads(self.W_K), heads(self.W_V)
-        attention = (query.shape[-1] ** -0.5 * query @ key.transpose(1, 2)).softmax(dim=-1)  # [B·h·P, N, N]
-        y = (attention @ value).reshape(B, self.num_heads, P, N, -1).permute(0, 1, 4, 2, 3)  # [B, h, d_h, P, N]
+        # bmm, not @, which asks to expand what needs no expanding: a copy that falls out of XNNPACK.
+        scores = torch.bmm(query.shape[-1] ** -0.5 * query, key.transpose(1, 2))  # [B·h·P, N, N]
+        y = torch.bmm(scores.softmax(dim=-1), value)  # [B·h·P, N, d_h]
+        y = y.reshape(B, self.num_heads, P, N, -1).permute(0, 1, 4, 2, 3)  # [B, h, d_h, P, N]
         return self.W_O(y.reshape(x.shape))  # [B, d, P, N]
 
 

@@ -232,6 +232,7 @@ for k in (16, 256, 1024):
 # | [06 · Pretrained weights](06_pretrained_weights.ipynb) | trained weights in the model you wrote, and the same answer as timm's | 84 |
 # | [07 · Training](07_training.ipynb) | train it, compare three kinds of attention fairly, and survive an interruption | 79 |
 # | [08 · Your own pictures](08_your_own_pictures.ipynb) | classes of your own, from trained weights, and a score you can trust | 101 |
+# | [09 · Fast, and on a phone](09_fast_and_on_a_phone.ipynb) | the same answers sooner, a file for a phone, and what became of "three times faster" | 119 |
 #
 # **Three routes**, by the marks in the headings:
 #
@@ -239,9 +240,9 @@ for k in (16, 256, 1024):
 #   notebook, run the cells above with *Run › Run All Above Selected Cell*.
 # - **◇ · half a day**: from the first dot product to a trained network. All sections with ◆ or ◇, without the
 #   exercises at the end.
-# - **everything**, also the sections without a mark: about twelve hours, best spread over some days.
+# - **everything**, also the sections without a mark: about thirteen hours, best spread over some days.
 #
-# If you came to *use* the model on pictures of your own, read 06 and then 08, and the rest when you want to know why.
+# If you came to *use* the model on pictures of your own, read 06, 08 and 09, and the rest when you want to know why.
 #
 # **How to work.** At a *Predict* question, stop and write your answer down before you run the cell below it. A wrong
 # prediction is worth more than a right one, because it shows where your picture and the machine's differ.

@@ -357,8 +357,8 @@ for name, best in {"by hand": by_hand, "library": by_library}.items():
 # <details><summary>The fine print: graphics cards</summary>
 #
 # On a graphics card a call returns before its work is done, so one must wait before reading a clock.
-# `timing.measure(..., device="cuda")` lets the card take the time itself, between two *events*. No card
-# was at hand when this course was made, so there is nothing measured to show. From a terminal,
+# `timing.measure(..., device="cuda")` lets the card take the time itself, between two *events*. What a
+# card makes of whole networks is in notebook 09. To measure the attentions on yours, from a terminal,
 # `python -m mvit2_lib.course.timing gpu.json --device cuda --largest 1048576` goes up to a million tokens
 # and leaves out what no longer fits. `records.Timings.load("gpu.json")` and
 # `figures.quadratic_vs_linear` draw the result.
@@ -551,7 +551,7 @@ for k in further.sizes("separable"):
 
 # %% tags=["nbval-ignore-output"]
 paper_setting = timing.attentions(d=512, heads=8, p=256)
-figure_one = timing.measure(paper_setting, [64, 128, 256, 512, 1024], rounds=3)
+figure_one = timing.measure(paper_setting, [64, 128, 256, 512, 1024])
 figures.show(
     figures.times({"d = 512, h = 8, p = 256": figure_one}, fit_from=128),
     alt="Milliseconds over k from 64 to 1024 at d = 512: four rising lines, separable "

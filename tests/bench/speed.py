@@ -1,4 +1,4 @@
-"""How fast are the forms of MobileViTv2? `make bench` measures them side by side, and writes figures/speed_*.json.
+"""How fast are the forms of MobileViTv2? `make bench` measures them side by side, for `records.measured`.
 
 Every form runs in a process of its own, and the processes take turns: in each round every form answers once, so that a
 busy moment of the machine hits all of them. In one process they would disturb each other, because the C library gives
@@ -34,28 +34,37 @@ from references import randomise, timm, timm_model, transformers_model
 import mvit2_lib as mv
 from mvit2_lib.course import timing
 from mvit2_lib.course.records import Measurement, Timings
-from mvit2_lib.deploy import fuse
+from mvit2_lib.deploy import exporting, fuse
 
 # A form is a network and what runs it. "kept" means that the C library keeps freed memory instead of giving it back.
-WAYS = ("plain", "folded", "optimised", "compiled", "ONNX Runtime", "ExecuTorch", "plain, kept", "optimised, kept")
+RUNTIMES = ("ONNX Runtime", "ExecuTorch")
+WAYS = ("plain", "optimised", "compiled", "plain, kept", "optimised, kept", *RUNTIMES)
 FORMS = [
-    *(("timm", way) for way in ("plain", "plain, kept", "folded", "compiled", "ONNX Runtime", "ExecuTorch")),
-    *(("ours", way) for way in WAYS),
+    *(("timm", way) for way in ("plain", "plain, kept", "folded", "compiled", *RUNTIMES)),
+    *(("ours", way) for way in (*WAYS, *(f"{runtime}, 8 bits" for runtime in RUNTIMES))),
     ("transformers", "plain"),
-    *(("multi-head", way) for way in ("plain", "optimised", "ONNX Runtime", "ExecuTorch")),
-    *(("v1", way) for way in ("plain", "ONNX Runtime", "ExecuTorch")),
+    *(("multi-head", way) for way in ("plain", "optimised", *RUNTIMES)),
+    *((name, way) for name in ("v1", "v1 spelled out") for way in ("plain", *RUNTIMES)),
     ("floor", "F.linear"),
     ("floor", "packed"),
 ]
+MEASURED = Path(mv.__file__).parent / "assets" / "measured"
 V1 = {0.5: "mobilevit_xxs", 1.0: "mobilevit_s"}  # of similar accuracy
 KEPT = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 
 
 def network(name: str, width: float) -> nn.Module:
-    """Return a network with random weights; timm's, transformers' and ours have the same."""
+    """Return a network with random weights; timm's, transformers' and ours have the same.
+
+    "v1 spelled out" computes its attention by products and a softmax, and not by PyTorch's one operator for it.
+    """
     torch.manual_seed(round(100 * width))
-    if name == "v1":
-        return randomise(timm.create_model(V1[width]))
+    if name.startswith("v1"):
+        model = randomise(timm.create_model(V1[width]))
+        for module in model.modules():
+            if hasattr(module, "fused_attn"):
+                module.fused_attn = name == "v1"
+        return model
     if name == "multi-head":
         return randomise(mv.MobileViTv2(width, attention="fused_multi_head"))
     reference = timm_model(width)
@@ -77,7 +86,9 @@ def write_file(name: str, width: float, side: int, batch: int, way: str, path: P
     """Write the file of a network for a runtime."""
     model, x = network(name, width), picture(batch, side)
     if name in ("ours", "multi-head") and batch == 1:
-        mv.export(model, path, {".onnx": "onnx", ".pte": "executorch"}[path.suffix], side)
+        ranges = [x] if way.endswith("8 bits") else None
+        exporting.AGREEMENT = 0  # of random weights only the time counts
+        mv.export(model, path, {".onnx": "onnx", ".pte": "executorch"}[path.suffix], side, quantize=ranges)
     elif way == "ONNX Runtime":
         torch.onnx.export(
             fuse(model) if name == "ours" else model, (x,), path, dynamo=True, external_data=False, verbose=False
@@ -94,25 +105,14 @@ def write_file(name: str, width: float, side: int, batch: int, way: str, path: P
 def load(name: str, way: str, width: float, side: int, batch: int, threads: int, path: Path) -> Callable[[], Tensor]:
     """Return a function that answers for the picture."""
     x = picture(batch, side)
-    if way == "ONNX Runtime":
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = threads, 3
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        inputs = {session.get_inputs()[0].name: x.numpy()}
-        return lambda: torch.from_numpy(session.run(None, inputs)[0])
-    if way == "ExecuTorch":
-        from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
-        from executorch.runtime import Runtime
-
-        _unsafe_reset_threadpool(threads)
-        method = Runtime.get().load_program(str(path)).load_method("forward")
-        return lambda: method.execute((x,))[0]
+    if way.startswith(RUNTIMES):
+        answer = load_file(path, threads)
+        return lambda: answer(x)
     if name == "floor":
         return floor(network("ours", width), x, packed=way == "packed")
     model = network(name, width)
     if way == "folded":
-        model = fuse(model) if name == "ours" else fold_timm(model)
-        model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+        model, x = fold_timm(model).to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     elif way.startswith("optimised"):
         model = mv.optimize_for_inference(model)
     elif way == "compiled" and name == "ours":
@@ -120,6 +120,22 @@ def load(name: str, way: str, width: float, side: int, batch: int, threads: int,
     elif way == "compiled":
         model = torch.compile(model, dynamic=False, options={"freezing": True})
     return lambda: model(x).logits if name == "transformers" else model(x)
+
+
+def load_file(path: Path, threads: int = 1) -> Callable[[Tensor], Tensor]:
+    """Return a function that answers as the file does in its runtime."""
+    if path.suffix == ".onnx":
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = threads, 3
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        return lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])
+    from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+    from executorch.runtime import Runtime
+
+    _unsafe_reset_threadpool(threads)
+    method = Runtime.get().load_program(str(path)).load_method("forward")
+    return lambda x: method.execute((x,))[0]
 
 
 def fold_timm(model: nn.Module) -> nn.Module:
@@ -191,8 +207,8 @@ def contest(forms: list, width: float, how: dict, folder: Path) -> list:
     side, batch, threads, rounds = (how[name] for name in ("side", "batch", "threads", "rounds"))
     context, running, rows, references = multiprocessing.get_context("spawn"), {}, [], {}
     for name, way in forms:
-        ending = {"ONNX Runtime": "onnx", "ExecuTorch": "pte"}.get(way)
-        path = folder / f"{name}-{width}-{side}-{batch}.{ending}"
+        ending = {"ONNX Runtime": "onnx", "ExecuTorch": "pte"}.get(way.partition(",")[0])
+        path = folder / f"{name}-{way}-{width}-{side}-{batch}.{ending}"
         if ending and not path.exists():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -210,13 +226,14 @@ def contest(forms: list, width: float, how: dict, folder: Path) -> list:
         except EOFError:
             print(f"  {name}, {way}: failed", flush=True)
             continue
-        group = "same" if name in ("timm", "ours", "transformers") else name
+        group = "same" if name in ("timm", "ours", "transformers") else name.partition(" ")[0]
         reference = references.setdefault(group, logits)
         difference = float(abs(logits - reference).max())
         if name != "floor":
             print(f"  {name}, {way}: logits differ by {difference:.0e}", flush=True)
             # timm's own file for ExecuTorch adds up its norms one number at a time
-            assert difference < (1e-3 if (name, way) == ("timm", "ExecuTorch") else 2e-5), (name, way)
+            exact = way.endswith("8 bits") or difference < (1e-3 if (name, way) == ("timm", "ExecuTorch") else 2e-5)
+            assert exact, (name, way)
         size = path.stat().st_size if ending else None
         running[name, way] = process, ours, peak, size, []
     for _ in range(rounds + 1):  # the first is for warming up, and says how often to repeat
@@ -276,13 +293,13 @@ def table(timings: Timings) -> str:
     return "\n".join(lines)
 
 
-RUNTIMES = {"plain", "optimised", "ONNX Runtime", "ExecuTorch"}
+USUAL = {"plain", "optimised", *RUNTIMES}
 SETTINGS = {
     "batch_1": {"side": 256, "batch": 1, "threads": 1, "rounds": 15, "ways": None},
     # A phone takes one picture at a time.
-    "batch_8": {"side": 256, "batch": 8, "threads": 1, "rounds": 7, "ways": RUNTIMES - {"ExecuTorch"}},
-    "all_threads": {"side": 256, "batch": 1, "threads": os.cpu_count(), "rounds": 9, "ways": RUNTIMES},
-    "512_pixels": {"side": 512, "batch": 1, "threads": 1, "rounds": 9, "ways": RUNTIMES - {"ONNX Runtime"}},
+    "batch_8": {"side": 256, "batch": 8, "threads": 1, "rounds": 7, "ways": USUAL - {"ExecuTorch"}},
+    "all_threads": {"side": 256, "batch": 1, "threads": os.cpu_count(), "rounds": 9, "ways": USUAL},
+    "512_pixels": {"side": 512, "batch": 1, "threads": 1, "rounds": 9, "ways": USUAL - {"ONNX Runtime"}},
 }
 
 
@@ -291,24 +308,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=SETTINGS, nargs="*", default=list(SETTINGS))
     parser.add_argument("--widths", type=float, nargs="*", default=[0.5, 1.0, 2.0])
-    parser.add_argument("--into", type=Path, default=Path("figures"))
+    parser.add_argument("--into", type=Path, default=MEASURED)
     parser.add_argument("--gpu", action="store_true", help="measure on the GPU instead")
     options = parser.parse_args()
     if options.gpu:
         for width in V1:
-            on_gpu(width).save(options.into / f"speed_gpu_{round(100 * width):03d}.json")
+            on_gpu(width).save(options.into / f"gpu_{round(100 * width):03d}.json")
         return
     with tempfile.TemporaryDirectory() as folder:
         for setting in options.only:
             how, rows = SETTINGS[setting], []
             for width in options.widths if setting != "512_pixels" else options.widths[:2]:
                 ways = how["ways"] or {way for _, way in FORMS}
-                forms = [(name, way) for name, way in FORMS if way in ways and (name != "v1" or width in V1)]
+                forms = [(name, way) for name, way in FORMS if way in ways and (width in V1 or "v1" not in name)]
                 print(f"{setting}, α = {width}", flush=True)
                 rows += contest(forms, width, how, Path(folder))
             title = f"{how['side']}×{how['side']} pixels, batch {how['batch']}"
             timings = Timings(timing.machine("cpu", how["threads"]), tuple(rows), title)
-            timings.save(options.into / f"speed_{setting}.json")
+            timings.save(options.into / f"{setting}.json")
             print("\n" + table(timings) + "\n", flush=True)
 
 

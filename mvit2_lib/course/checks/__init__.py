@@ -21,6 +21,7 @@ from .notebook_08 import (
     leaks,
     recall_and_precision,
 )
+from .notebook_09 import fast_norm, file_error, fold_norm, quantize, stalling, what_went_wrong
 
 __all__ = [
     "benchmark",
@@ -33,7 +34,10 @@ __all__ = [
     "cross_attention",
     "cross_attention_macs",
     "cycle",
+    "fast_norm",
     "feature_maps",
+    "file_error",
+    "fold_norm",
     "fold_patches",
     "freeze_backbone",
     "group_norm_1",
@@ -49,6 +53,7 @@ __all__ = [
     "name_from_timm",
     "pooled_context_vector",
     "prepare",
+    "quantize",
     "recall_and_precision",
     "round_channels",
     "separable_cross_attention",
@@ -58,6 +63,7 @@ __all__ = [
     "smoothed",
     "speedup",
     "stable_softmax",
+    "stalling",
     "statistics_of_both",
     "table_of_channels",
     "token_counts",
@@ -67,4 +73,5 @@ __all__ = [
     "translate",
     "twice_as_much",
     "unfold_patches",
+    "what_went_wrong",
 ]

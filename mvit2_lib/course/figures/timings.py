@@ -173,7 +173,17 @@ def waterfall(timings: Timings, size: int, steps: Mapping[str, str], floor: str)
             axes.barh(row, time, color=BLUE)
             axes.barh(row, max(before - time, 0), left=time, color=BLUE, alpha=0.2, hatch="//", edgecolor="white")
             ratio = timings.ratio(first, name, size)
-            axes.text(max(time, before), row, f"  {time:.1f} ms, {ratio:.2f}×", va="center", size=10)
+            said = f"{time:.1f} ms, {ratio:.2f}×"
+            # On white, because the line of the floor may run through it.
+            axes.annotate(
+                said,
+                (max(time, before), row),
+                (6, 0),
+                textcoords="offset points",
+                va="center",
+                size=10,
+                bbox={"color": "white", "pad": 2},
+            )
         least = 1e3 * statistics.median(timings[floor, size].seconds)
         axes.axvline(least, color=MAGENTA, linestyle="--", marker="", label=f"{floor}: {least:.1f} ms")
         axes.set_yticks(range(len(steps)), steps.values())

@@ -29,7 +29,7 @@ test: .venv/tests-are-installed    ## check everything: style, layers, library, 
 test-all: test test-long    ## everything
 
 test-long: .venv/mobile-is-installed    ## the long forms: real kills, time-outs, several processes, cells run again, false alarms
-	$(PYTEST) -m slow tests
+	$(PYTEST) --dist worksteal -m slow tests
 	$(BIN)/python tests/false_alarms.py --idle 1 --busy 1
 
 notebooks: .venv/tests-are-installed    ## for authors: regenerate and execute the notebooks, and redraw figures/
@@ -44,6 +44,7 @@ digits: .venv/tests-are-installed    ## train the shipped digit model again (abo
 
 bench: .venv/mobile-is-installed    ## measure all forms of the model beside timm's, on a quiet machine (an hour)
 	$(BIN)/python tests/bench/speed.py
+	$(BIN)/python tests/bench/phone.py
 
 clean:    ## remove the environment and all caches, and nothing of yours
 	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
@@ -57,9 +58,9 @@ clean:    ## remove the environment and all caches, and nothing of yours
 	touch $@
 
 .venv/tests-are-installed: .venv/course-is-installed
-	$(INSTALL) --editable '.[course,deploy,references,authors]'
+	$(INSTALL) --editable '.[course,deploy,keras,references,authors]'
 	touch $@
 
 .venv/mobile-is-installed: .venv/tests-are-installed
-	$(INSTALL) --editable '.[course,deploy,references,authors,mobile]'
+	$(INSTALL) --editable '.[course,deploy,keras,references,authors,mobile,backends]'
 	touch $@

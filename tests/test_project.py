@@ -89,7 +89,7 @@ def test_importing_the_library_takes_at_most_three_tenths_of_a_second_beyond_tor
 
 def test_nothing_but_the_core_dependencies_is_imported_outside_the_course():
     core = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]} | {"pil", "mvit2-lib"}
-    optional = {"samples.py": {"sklearn", "skimage"}, "run_onnx.py": {"onnxruntime"}}  # imported where they are used
+    optional = {"samples.py": {"sklearn", "skimage"}, "run_onnx.py": {"onnxruntime"}, "keras_port.py": {"keras"}}
     for path in LIBRARY.rglob("*.py"):
         if "course" in path.relative_to(LIBRARY).parts:
             continue

@@ -232,7 +232,7 @@ for k in (16, 256, 1024):
 # | [06 · Pretrained weights](06_pretrained_weights.ipynb) | trained weights in the model you wrote, and the same answer as timm's | 84 |
 # | [07 · Training](07_training.ipynb) | train it, compare three kinds of attention fairly, and survive an interruption | 79 |
 # | [08 · Your own pictures](08_your_own_pictures.ipynb) | classes of your own, from trained weights, and a score you can trust | 101 |
-# | [09 · Fast, and on a phone](09_fast_and_on_a_phone.ipynb) | the same answers sooner, a file for a phone, and what became of "three times faster" | 119 |
+# | [09 · Fast, and on a phone](09_fast_and_on_a_phone.ipynb) | the same answers sooner, a file for a phone, and what became of "three times faster" | 121 |
 #
 # **Three routes**, by the marks in the headings:
 #

@@ -6,16 +6,16 @@
 #
 # **You will be able to**
 #
-# 1. *profile* a network, and draw the floor under its time,
+# 1. *profile* a network, and find the least time that its products need,
 # 2. *rewrite* it so that it answers sooner, and check that the answers stay the same,
 # 3. *export* it to a file for another runtime, and notice when the file is wrong,
 # 4. *quantize* it to 8 bits, and say what that costs,
 # 5. *judge* a claim of speed by looking inside both sides.
 #
-# **You need** notebooks 03, 04 and 06. No network, no graphics card. The section about files runs the packages `onnx`,
+# **You need** notebooks 02, 03, 04 and 06; of 08, what it says about preparation. No network, no graphics card. The section about files runs the packages `onnx`,
 # `onnxscript` and `onnxruntime`. Without them, its cells tell you how to install them.
 #
-# *119 minutes: 82 to read, run and build, 37 for the exercises at the end.*
+# *121 minutes: 84 to read, run and build, 37 for the exercises at the end.*
 # All cells together take less than a minute.
 
 # %% [markdown]
@@ -32,12 +32,11 @@ import mvit2_lib as mv
 from mvit2_lib.course import checks, figures, records, tables, timing
 
 # %% [markdown]
-# Training happens once, and answering happens every day. So it pays to make the *answer* fast, for one picture at a
-# time, as a phone camera asks.
+# A model is trained once, and answers every day. On a phone, it gets one picture at a time. So we make that case fast.
 #
 # We take MobileViTv2 at $\alpha = 0.5$ and a photograph. How long it takes hardly depends on the weights, so random
 # weights will do. But whether two forms give *equal answers* does depend on them. In a fresh batch norm, every mean is 0 and
-# every variance 1, and most mistakes would cancel. We draw these numbers instead, as if the model had been trained:
+# every variance 1, and most mistakes would go unnoticed. We draw these numbers instead, as if the model had been trained:
 
 # %%
 torch.set_num_threads(1)
@@ -71,7 +70,7 @@ taken = timing.breakdown(lambda: answer(model), repeats=8)
 figures.show(
     figures.operators({"our model": taken}, timing.machine()),
     alt="One bar, cut into the times of the operators. Convolutions and addmm take "
-    "most of it, SiLU and the batch norms a fifth, and many small ones the rest.",
+    "most of it, SiLU and the batch norms more than a fifth.",
 )
 products = ("conv", "mm")  # mm, addmm, bmm
 share = sum(
@@ -81,18 +80,18 @@ print(f"convolutions and products take {share:.0%} of the time")
 assert 0.3 < share < 0.95, share
 
 # %% [markdown]
-# *The operators of one forward pass, by PyTorch's profiler.* The largest bar is the 1×1 convolutions. PyTorch
+# *The operators of one forward pass, by PyTorch's profiler.* The largest piece is the 1×1 convolutions. PyTorch
 # calls its way to them slow, though it is a plain product of matrices. In the stored
-# output, the activation SiLU and the batch norms take about a fifth together, without one multiply–accumulate that we
+# output, the activation SiLU and the batch norms take more than a fifth together, without one multiply–accumulate that we
 # count. They read a whole map, change every number, and write it back.
 #
-# One cost hides inside all of these bars. When a program asks for a few megabytes, the system hands out *pages*, usually
+# One cost hides inside all of these pieces. When a program asks for a few megabytes, the system hands out *pages*, usually
 # of four kilobytes. At its first touch, each is cleared and entered into the program's table of memory, and that is a
 # *page fault*. In notebook 03, this was the fourth of the five mistakes. When a tensor is freed, its memory may go
 # back to the system, and the next call begins again. Whether it goes back is up to the C library, the layer between
 # programs and the system.
 #
-# Here is the same call in two new processes. In one, the C library returns every block larger than 128 kilobytes, and
+# Here is a call of such a network in two new processes. In one, the C library returns every block larger than 128 kilobytes, and
 # in the other it keeps all.
 #
 # > **Predict.** The widest map of our network holds four megabytes. How much longer does the call take where memory is
@@ -239,7 +238,7 @@ for name, layer in layers.items():
 # %% [markdown]
 # A 1×1 convolution is a matrix product in both orders, and gains little. For the depthwise convolution, PyTorch's library
 # works on many channels at once. If they come first, it sorts the whole map before and after, and if they come last,
-# it need not. This is what is usual on a PC; other processors may tell another story.
+# it need not. This holds on most PCs, and other processors may differ.
 #
 # Our model turns its picture to channels last in its first line, and everything after it stays so. To see what that is
 # worth, we call its parts ourselves and leave that line out.
@@ -256,8 +255,8 @@ def channels_first(image):
 best = race(channels_first=channels_first, plain=model)
 
 # %% [markdown]
-# A layer that is about three times as fast, and a network that gains some per cent. Depthwise convolutions take a small
-# share of its time, and a gain is worth no more than the share it applies to. This is *Amdahl's law*, and the reason to
+# The layer becomes about three times as fast, and the whole network gains some per cent. Depthwise convolutions take a
+# small share of its time, and a gain is worth no more than the share it applies to. This is *Amdahl's law*, and the reason to
 # profile first.
 #
 # **Fold the batch norms.** In evaluation, the statistics of a batch norm are constants. Per channel, with $\sigma =
@@ -278,7 +277,7 @@ best = race(channels_first=channels_first, plain=model)
 #
 # <details><summary>Hint</summary>
 #
-# Put $z = w * x + b$ into the formula and sort by $x$: the new weight is $\gamma w / \sigma$. What is left is the new
+# Put $z = w * x + b$ into the formula and collect the terms in $x$: the new weight is $\gamma w / \sigma$. What is left is the new
 # bias. `conv.weight` is `[out, in, kernel, kernel]`, and $\gamma / \sigma$ has one number for each *out*.
 # `copy.deepcopy(conv)` copies stride, padding and groups as well, and a bias can be put into the copy as an
 # `nn.Parameter`.
@@ -322,6 +321,8 @@ best = race(plain=model, folded=folded, optimised=optimised, floor=floor(model))
 assert best["floor"] < best["plain"], best
 
 # %% [markdown]
+# The last step gains little here, because our process has been taught to keep its memory.
+#
 # **Go over the map less often.** The network's other norm has one mean and one variance for all tokens and channels of a
 # picture (notebook 04). Written as its formula reads, it goes over the whole map eight times. Our
 # `GroupNorm1` hands it to one operator of PyTorch:
@@ -346,8 +347,8 @@ for name, way in ways.items():
 # ### 9.2 · The same norm in fewer passes ★★★ · 10 min
 #
 # `x` is `[B, P, N, d]`, `weight` and `bias` are `[d]`. Return what `norm_as_written` returns, for any `B`, with at
-# most *three* operators that read or write as many numbers as `x` has. The check counts what PyTorch runs. Reshaping
-# that only looks at the same memory in another way is free.
+# most *three* operators that read or write as many numbers as `x` has. One that does both counts once, and so does a
+# copy. Reshaping that only looks at the same memory in another way is free.
 #
 # <details><summary>Hint</summary>
 #
@@ -393,7 +394,8 @@ figures.show(
 
 # %% [markdown]
 # *Each bar is a form of the same network at* $\alpha = 0.5$*: the median of 15 rounds, and pale, what it saves against the
-# bar above.* "Pooled keys" is the attention of notebook 02, which pools before it projects. In the fourth row, the C
+# bar above. The ratio to timm is the median of the ratios within each round.* Medians, because page faults are part of
+# what a user waits for. "Pooled keys" is the attention of notebook 02, which pools before it projects. In the fourth row, the C
 # library was told to keep all freed memory. The last two bars are other runtimes, which the next section is about.
 #
 # But against *what*? Kept memory and other runtimes help timm's model as well. So here are the ratios to timm's time, for
@@ -427,7 +429,7 @@ ratios(batch_1, {said: ("timm, plain", form) for form, said in against_timm.item
 
 # %% [markdown]
 # The wider the network, the more of its time is in products, and the less there is to win around them. With kept memory
-# on both sides, our optimised form is ahead of timm's by about a quarter at $\alpha = 0.5$. In ONNX Runtime the two are
+# on both sides, our optimised form is ahead of timm's plain one by about a quarter at $\alpha = 0.5$. In ONNX Runtime the two are
 # close, because that runtime folds and rearranges by itself. Other runtimes also have faster products, partly
 # because they arrange the weights in advance, so they can end up below our floor.
 #
@@ -444,10 +446,11 @@ ratios(batch_1, {said: ("timm, plain", form) for form, said in against_timm.item
 # | file | runtime | at home on |
 # |---|---|---|
 # | `.onnx` | ONNX Runtime | servers, desktops, browsers, phones |
-# | `.pte` | ExecuTorch, with XNNPACK for processors | Android and iOS; PyTorch's own |
+# | `.pte` | ExecuTorch, PyTorch's own, with XNNPACK | Android and iOS |
 # | `.mlpackage` | Core ML | Apple's devices |
 #
-# We export the digit model, because its weights are trained and its answers mean something. `notes` are what the file
+# XNNPACK is a library of fast *kernels*, the small programs that compute an operator, for the processors of phones and
+# PCs. We export the digit model, because its weights are trained and its answers mean something. `notes` are what the file
 # says about itself: its classes, and how it wants its pictures.
 
 # %%
@@ -471,7 +474,7 @@ def export(name, **options):
 # %% tags=["nbval-ignore-output"]
 difference = export("digits.onnx", notes=notes)
 if difference is not None:
-    print(f"largest difference between two logits: {difference:.0e}")
+    print(f"largest difference of a logit from the model's: {difference:.0e}")
 
 # %% [markdown]
 # Now forget PyTorch. Beside the file we put a picture, one of the held-out digits, and a short program that the library
@@ -518,8 +521,8 @@ if difference is not None:
 # file whose picture is prepared in another way gives other answers, without any error (notebook 08). Exercise 9.6 is
 # about finding out what went wrong.
 #
-# **The phone's own form.** Fast in one runtime can be slow in another. Our model keeps its tokens last, `[B, P, N, d]`,
-# because PyTorch's matrix kernels like rows. XNNPACK has fast kernels for *maps*, `[B, d, …]`. What it does not know, it
+# **The phone's own form.** Fast in one runtime can be slow in another. Our model keeps the $d$ numbers of a token side
+# by side, `[B, P, N, d]`, because PyTorch's matrix products like rows. XNNPACK has fast kernels for *maps*, `[B, d, …]`. What it does not know, it
 # leaves to general ones that nobody has tuned. Exported as it stands, our model takes 75 to 100 times as long there as
 # timm's. So `mv.export(…, to="executorch")` first turns the model, exactly, into a form in which every linear layer
 # is a 1×1 convolution. Then XNNPACK takes practically the whole network, in one piece.
@@ -549,7 +552,8 @@ for name, network in (("as trained", digits.model), ("wrong axis", wrong)):
 
 # %% [markdown]
 # Somebody who only checks that the file runs would have shipped it. So `mv.export` asks every file that it can run for
-# its answers, on pictures that get different ones, and keeps it only if they are the model's. The cure was
+# its answers, on pictures to which the model gives different ones, and keeps a 32-bit file only if they are the model's.
+# The cure was
 # to flatten the scores before the softmax. Exercise 9.5 has you write such a test.
 #
 # ## Eight bits · 53 min
@@ -615,7 +619,7 @@ if worst is not None:
 # The weights shrink by four, and the file does not. Each step into 8 bits and out of them is an operator of its own, so
 # the list of operators has more than doubled.
 #
-# And the score says something about these digits only. So here are more rows, measured beforehand with `make bench`:
+# The score says something about these digits only. So here are more rows, measured beforehand with `make bench`:
 # the digits and the textures of notebook 08, in two runtimes, with the shortest time for one picture.
 
 # %%
@@ -632,7 +636,8 @@ tables.show(rows)
 # %% [markdown]
 # The price is small here. One digit of 382 is lost, and the textures change by one tile or none, which is chance. But in
 # ONNX Runtime, 8 bits make this small network *slower*. Probably the steps into whole numbers and out of them cost more
-# there than such small products gain.
+# there than such small products gain. And note PyTorch's own time: between operators this small, it mostly waits for
+# Python.
 #
 # Larger networks with random weights, 256×256 pixels, say nothing about the score, but they do about time. How many
 # times as fast are 8 bits as 32, in the same runtime?
@@ -647,7 +652,7 @@ ratios(batch_1, pairs)
 # The wider the network, the more of its time is in products, and the more 8 bits gain. How much that is depends on the
 # instructions that a processor has for such products.
 #
-# <details><summary>The fine print: seven bits</summary>
+# <details><summary>The fine print: seven bits, and when an 8-bit file is kept</summary>
 #
 # For ONNX, the library gives the weights only seven of the eight bits. On many processors, the sum of two products of
 # 8-bit numbers does not fit into the 16 bits that it gets, and the result would be wrong without any error. Of an
@@ -655,7 +660,7 @@ ratios(batch_1, pairs)
 #
 # </details>
 #
-# ## Three times faster? · 65 min
+# ## Three times faster? · 66 min
 #
 # The abstract of the paper says that MobileViTv2 runs "3.2× faster on a mobile device" than MobileViT v1, which has
 # multi-head attention. Where can such a factor come from, and does it come from the attention?
@@ -702,7 +707,7 @@ tables.show(rows, caption="MACs of the whole network")
 # **Measure.** A phone's runtime runs on other processors, too. Here are v1 and v2 on one core of the same processor in
 # three runtimes, both as timm writes them. The first column is v1-XXS against v2 at $\alpha = 0.5$, the second v1-S against
 # $\alpha = 1.0$. Below them is the fairer comparison: *our* network with only the attention exchanged. Its multi-head
-# attention is fused in PyTorch (notebook 03).
+# attention is fused in PyTorch (notebook 03), and written as products and a softmax in the phone's form.
 #
 # > **Predict.** In which of the three runtimes does the famous factor appear? Is it there for the swap as well?
 
@@ -758,7 +763,7 @@ figures.show(
 # timm calls PyTorch's one operator for attention, `scaled_dot_product_attention`. Export spells it out, and adds a guard.
 # If *all* scores of a row are −∞, the softmax would be 0/0. That happens only with a mask, in practice. So the file asks
 # for every row whether it is so (`eq`, `logical_not`, `any`), and if yes puts zeros there (`where`). v1 has no mask.
-# XNNPACK does not know these operators, so they go over a number for every pair of tokens in general kernels.
+# XNNPACK does not know these operators, so each runs in a general kernel, over one number for every pair of tokens.
 #
 # **Change one thing.** timm has a switch that computes the attention by two products and a softmax instead. The answers
 # are the same, and hardly anything else changes:
@@ -785,11 +790,13 @@ figures.show(
 )
 
 # %% [markdown]
-# *As above, with v1 spelled out, and our own network with both attentions.* One switch, and hardly more than a tenth is
-# left of the factor. What had separated these two networks in this runtime was a guard against masks that neither has.
+# *As above, with v1 spelled out, and our own network with both attentions. The log is of another run than the table, so
+# its sums differ a little.* With one switch, the factor falls from 2.90 to 1.10, and from 1.72 to 1.15. What had separated
+# these two networks at this size was a guard against masks that neither has. Of what is left, `expand` is the largest
+# part, again copies that compute nothing.
 #
-# The last row of the table is about the attention itself. With nothing else exchanged, it is worth about a third at
-# $\alpha = 0.5$, and a fifth at $\alpha = 1.0$. The last bar is shorter than that of timm's v2, because the library writes
+# The last row of the table is about the attention itself. With nothing else exchanged, multi-head attention takes about a
+# third longer at $\alpha = 0.5$, and a fifth at $\alpha = 1.0$. The last bar is shorter than that of timm's v2, because the library writes
 # its norms and its pooling so that XNNPACK takes them.
 #
 # Was it this guard on the paper's phone? No. PyTorch has had it since 2024, and the paper's code spelled its attention
@@ -797,15 +804,15 @@ figures.show(
 # export, and comparing two totals does not show it. So when you read a claim of speed, ask: *against what, at which
 # size, on which device, and written how well?*
 #
-# **Larger pictures.** The number of tokens grows with the picture, and the pairs with its square. The same rows at 512×512
+# **Larger pictures.** Four times the pixels are four times the tokens and sixteen times the pairs. The same rows at 512×512
 # pixels:
 
 # %%
 ratios(records.measured("512_pixels"), in_the_runtime, columns)
 
 # %% [markdown]
-# As it comes, the guard costs v1 even more, because it works on every pair. With only the attention exchanged, the gain
-# is about twice for the narrow network, and somewhat more than the count of MACs says.
+# As it comes, the guard costs v1 even more, because it works on every pair. With only the attention exchanged, the narrow
+# network takes about twice as long with multi-head attention, somewhat more than the count of MACs says.
 #
 # **On a graphics card,** an NVIDIA H200, in PyTorch, with 16 pictures at a time and in float32:
 
@@ -819,15 +826,15 @@ for alpha, name in (("α = 0.5", "gpu_050"), ("α = 1.0", "gpu_100")):
     ratios(records.measured(name), on_the_card, sides, caption=alpha)
 
 # %% [markdown]
-# At 256×256 pixels, neither v2 nor separable attention is faster on this card. It mostly waits for its next operator. At
-# 1024×1024 there are sixteen times as many tokens and 256 times as many pairs, and separable attention is worth a factor
+# At 256×256 pixels, neither v2 nor separable attention is faster on this card. The card mostly waits for its next operator.
+# At 1024×1024 there are sixteen times as many tokens and 256 times as many pairs, and separable attention is worth a factor
 # of two to three. In half precision, which has faster kernels for multi-head attention, it may be less.
 #
 # So, three times faster? It depends, and now you can say on what: on the number of tokens, and on which operators a
 # runtime has good kernels for. At the paper's size, exchanging the attention is worth a fifth to a third on this
 # processor, and nothing on this card.
 #
-# ## On your device · 80 min
+# ## On your device · 82 min
 #
 # Nothing in this section was run for this course, because no phone was at hand. It says what is left to do.
 #
@@ -874,7 +881,7 @@ for alpha, name in (("α = 0.5", "gpu_050"), ("α = 1.0", "gpu_100")):
 # ten minutes, because a warm phone slows itself down.
 
 # %% [markdown]
-# ## Exercises · 82 min
+# ## Exercises · 84 min
 #
 # ### 9.4 · Find the operator that stalls ★★ · 6 min
 #
@@ -907,7 +914,7 @@ checks.stalling(stalling)
 # %% [markdown]
 # ### 9.5 · Run the file, and compare ★★ · 8 min
 #
-# `model` takes a tensor `[B, C, H, W]`. `run` is an exported file in its runtime: it takes a *numpy array* with *one*
+# `model`, in evaluation mode, takes a tensor `[B, C, H, W]`. `run` is an exported file in its runtime: it takes a *numpy array* with *one*
 # picture, `[1, C, H, W]`, and returns a numpy array of logits `[1, classes]`. Return the largest absolute difference
 # between a logit of the file and the same logit of the model, divided by the largest absolute logit of the model, both
 # over all `pictures`. If the file ever answers with a number that is not finite, return infinity.
@@ -938,9 +945,9 @@ checks.file_error(file_error)
 # %% [markdown]
 # ### 9.6 · Why does the phone answer differently? ★★ · 7 min
 #
-# An app sends its pictures to your file, and the answers are not those of the model. `photo` is a square picture as the
+# An app sends its pictures to your file, and its answers look wrong. `photo` is a square picture as the
 # camera gave it, a tensor `[H, W, 3]` of whole numbers from 0 to 255 in the order red, green, blue. `received` is the
-# tensor `[1, 3, H, W]` that the file got. Return what went wrong, one of `"nothing"`, `"not divided by 255"`, `"blue
+# tensor `[1, 3, H, W]` that the file got, of the same size. At most one thing went wrong. Return which, one of `"nothing"`, `"not divided by 255"`, `"blue
 # first"`, `"rows and columns exchanged"`, `"mirrored"` (left and right), `"mean subtracted"`.
 #
 # <details><summary>Hint</summary>
@@ -975,17 +982,17 @@ checks.what_went_wrong(what_went_wrong)
 # ### An open experiment · 16 min
 #
 # Export your own model of notebook 08, or the digit model, with 8 bits. Which pictures change their best answer? Then
-# calibrate with two pictures only, or with the wrong ones, for example textures for the digit model. From how many
+# calibrate with two pictures only, or with the wrong ones, for example noise. From how many
 # typical pictures on does the score stay the same? And if you have a phone: does the row *multi-head /
 # separable* look the same there?
 
 # %% [markdown]
 # ## What you now know
 #
-# 1. You can *profile* a network, and you drew the floor of its products under it.
+# 1. You can *profile* a network, and you found the least time that its products need.
 # 2. You *rewrote* it in small steps, checked the answers each time, and know what a page fault costs.
-# 3. You *exported* it, asked the file for its answers without PyTorch, and saw what a wrong softmax does that no error
-#    announces.
+# 3. You *exported* it, asked the file for its answers without PyTorch, and saw what a wrong softmax does without any
+#    error.
 # 4. You *quantized* weights by hand and a model by its runtime's tools, and saw the price on two data sets.
 # 5. You can *judge* a claim of speed: you met a factor nearly as large as the famous one, looked inside, and saw it
 #    vanish with a guard that nobody needed.

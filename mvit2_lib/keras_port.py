@@ -35,7 +35,7 @@ class SeparableSelfAttention(layers.Layer):
         c_s = softmax_k(x W_I),   c_v = (Σ_i c_s(i) x_i) W_K,   y = (c_v * ReLU(x W_V)) W_O
 
     Eqs. 2 and 3 of arXiv 2206.02680; pooled before it is projected, which gives the same vector. The width `d` is that
-    of the input.
+    of the input. Built in notebook 10.
     """
 
     def build(self, input_shape: tuple) -> None:
@@ -59,7 +59,10 @@ class SeparableSelfAttention(layers.Layer):
 
 @_registered
 class TransformerLayer(layers.Layer):
-    """Separable attention, then a feed-forward network, each after a norm and with its input added back."""
+    """Separable attention, then a feed-forward network, each after a norm and with its input added back.
+
+    Built in notebook 10.
+    """
 
     def build(self, input_shape: tuple) -> None:
         d = input_shape[-1]
@@ -147,6 +150,8 @@ def mobilevitv2(
 ) -> keras.Model:
     """Return MobileViTv2 as a functional Keras model: pictures `[B, H, W, C]` with values in [0, 1] to logits.
 
+    Used in notebook 10.
+
     Parameters
     ----------
     width_multiplier : float
@@ -233,7 +238,7 @@ _ORDERS = {
 
 
 def from_torch(model: MobileViTv2, image_size: int | tuple[int, int] = 256) -> keras.Model:
-    """Return the Keras model with the weights of a PyTorch model, for pictures of one size."""
+    """Return the Keras model with the weights of a PyTorch model, for pictures of one size. Used in notebook 10."""
     if not isinstance(model, MobileViTv2) or model.config["attention"] != "separable":
         raise ValueError("only a MobileViTv2 with separable attention has a Keras form")
     height, width = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
@@ -243,7 +248,7 @@ def from_torch(model: MobileViTv2, image_size: int | tuple[int, int] = 256) -> k
 
 
 def load_state_dict(model: keras.Model, state: Mapping[str, torch.Tensor]) -> keras.Model:
-    """Give a Keras model the weights of a PyTorch model's `state_dict()`, and return it.
+    """Give a Keras model the weights of a PyTorch model's `state_dict()`, and return it. Used in notebook 10.
 
     Raises
     ------
@@ -270,7 +275,10 @@ def load_state_dict(model: keras.Model, state: Mapping[str, torch.Tensor]) -> ke
 
 
 def state_dict(model: keras.Model) -> dict[str, torch.Tensor]:
-    """Return the weights of a Keras model under PyTorch's names, for `mv.load_checkpoint(mv.MobileViTv2(…), …)`."""
+    """Return the weights of a Keras model under PyTorch's names, for `mv.load_checkpoint(mv.MobileViTv2(…), …)`.
+
+    Used in notebook 10.
+    """
     return {
         name: torch.from_numpy(np.array(ops.convert_to_numpy(variable))).permute(back).contiguous()
         for name, variable, _, back in _pairs(model)

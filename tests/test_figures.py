@@ -19,6 +19,7 @@ from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 from torch import nn
+from torch.nn import functional as F
 
 import mvit2_lib as mv
 from mvit2_lib.attention import split_heads
@@ -159,6 +160,7 @@ FIGURES = {
     "residuals": lambda: figures.residuals([0.5, 1], {"ours": [0.001, 0.1]}, "α", "billions"),
     "multi_head_unit": figures.multi_head_unit,
     "separable_unit": figures.separable_unit,
+    "padding_windows": figures.padding_windows,
     "blocks": lambda: figures.blocks(block_columns(), skip={"v1": (0, 9)}),
     "architecture": lambda: figures.architecture(2.0, 384),
     "panels": lambda: figures.panels({f"a title\nof two lines {i}": torch.rand(4, 6) for i in range(6)}, width=1.7),
@@ -892,6 +894,19 @@ def test_the_drawing_of_separable_attention_has_the_shapes_and_paths_of_the_modu
         ("ReLU", product),
         (product, out),
     }
+
+
+def test_the_drawing_of_the_padding_marks_the_columns_in_the_middle_of_the_windows():
+    copying, columns = torch.zeros(1, 1, 3), torch.arange(6.0).view(1, 1, 6)
+    copying[..., 1] = 1
+    both = F.conv1d(columns, copying, stride=2, padding=1)
+    end = F.conv1d(F.pad(columns, (0, 1)), copying, stride=2)
+    axes = figures.padding_windows().axes[0]
+    marked = [int(text.get_text()) for text in axes.texts if text.get_weight() == "bold"]
+    assert marked == [*both.flatten().int().tolist(), *end.flatten().int().tolist()]
+    windows = [(line.get_xdata()[0] + line.get_xdata()[1]) / 2 for line in axes.lines]
+    middles = [text.get_position()[0] for text in axes.texts if text.get_weight() == "bold"]
+    assert windows == pytest.approx(middles)
 
 
 @pytest.mark.parametrize(("attention", "said"), [("separable", "separable"), ("multi_head", "multi-head")])

@@ -16,8 +16,6 @@ from mvit2_lib import keras_port  # before keras: it chooses the backend
 from mvit2_lib.course import timing
 
 keras = keras_port.keras
-# Keras 3.15 asks PyTorch's variables for arrays in a way that NumPy 2 no longer likes.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 # Width and size of the pictures; 200×136 makes maps with odd sides, which the blocks enlarge.
 SIZES = [
@@ -171,9 +169,18 @@ def test_weights_of_another_model_are_refused_and_change_nothing(small):
         with pytest.raises(ValueError, match=message):
             keras_port.load_state_dict(model, other.state_dict())
     assert all(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
-    stranger = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="stranger")
-    with pytest.raises(ValueError, match="stranger is no MobileViTv2 of this course"):
-        keras_port.state_dict(stranger)
+
+
+def test_a_keras_file_of_another_model_gives_no_weights(tmp_path):
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="stranger").save(tmp_path / "stranger.keras")
+    stranger = keras.saving.load_model(tmp_path / "stranger.keras")
+    for use in (keras_port.state_dict, lambda model: keras_port.load_state_dict(model, {})):
+        with pytest.raises(ValueError, match="stranger is no MobileViTv2 of this course"):
+            use(stranger)
+    keras_port.mobilevitv2(0.25, 3, (64, 64, 1)).save(tmp_path / "narrow.keras")
+    state = keras_port.state_dict(keras.saving.load_model(tmp_path / "narrow.keras"))
+    with pytest.raises(ValueError, match="width"):
+        mv.load_checkpoint(mv.MobileViTv2(0.5, num_classes=3, in_channels=1), state)
 
 
 def test_channels_first_as_keras_setting_is_refused():

@@ -338,6 +338,16 @@ def test_notebook_09_says_the_same_where_no_other_runtime_is_installed():
     assert told == 2
 
 
+def test_notebook_10_says_in_one_sentence_that_keras_is_missing_and_nothing_fails():
+    notebook = build.from_source(ROOT / "notebooks" / "source" / "10_keras.py")
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("import sys; sys.modules['keras'] = None"))
+    NotebookClient(notebook, resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
+    (said,) = (output for cell in code_cells(notebook) for output in cell.outputs)
+    assert said.text.startswith("The package keras ")
+    assert said.text.rstrip().endswith("pip install keras")
+    assert said.text.count("\n") == 1
+
+
 def test_a_notebook_that_somebody_has_written_into_is_never_overwritten(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "HERE", tmp_path)
     ours, target = read(NOTEBOOKS[1]), tmp_path / "01.ipynb"

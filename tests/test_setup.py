@@ -1,9 +1,11 @@
 """The machine check tells what is missing and what to do, and raises nothing."""
 
 import runpy
+import sys
 from importlib import metadata
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from mvit2_lib.course import setup
 
@@ -70,6 +72,32 @@ def test_a_library_that_was_never_installed_is_named(capsys, monkeypatch):
     monkeypatch.setattr(metadata, "version", not_installed)
     setup.check_machine()
     assert "[FAIL] mvit2_lib: not installed for " in capsys.readouterr().out
+
+
+def test_without_its_package_a_notebook_says_so_once_and_stays_silent_until_it_is_there(tmp_path, monkeypatch, capsys):
+    shell = InteractiveShell.instance()
+    shell.run_cell("from mvit2_lib.course import setup\nwanted = setup.optional('late_package')")
+    shell.run_cell("print(wanted.name)\nraise SystemError")
+    assert capsys.readouterr().out == (
+        "The package late_package is not installed, so the cells of this notebook do nothing. "
+        "In a terminal: pip install late_package\n"
+    )
+    (tmp_path / "late_package.py").write_text("name = 'here it is'")
+    monkeypatch.syspath_prepend(tmp_path)
+    shell.run_cell("wanted = setup.optional('late_package')")
+    shell.run_cell("print(wanted.name)")
+    assert capsys.readouterr().out == "here it is\n"
+
+
+def test_a_package_that_is_there_and_broken_is_told_from_one_that_is_missing(tmp_path, monkeypatch, capsys):
+    (tmp_path / "broken_package.py").write_text("import a_backend")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "IPython", None)  # outside a notebook there are no cells
+    assert setup.optional("broken_package") is None
+    assert (
+        "broken_package cannot be imported (ModuleNotFoundError: No module named 'a_backend')"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")

@@ -1,11 +1,13 @@
 """Is this machine ready for the course? And the reader's own copies: `python -m mvit2_lib.course.setup`."""
 
+import importlib
 import platform
 import shutil
 import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from packaging.markers import Marker
@@ -64,6 +66,32 @@ def _matrix_product() -> tuple[str, str, str]:
     except Exception as error:  # a broken installation may fail in any way, and this function reports all of them
         return name, f"{type(error).__name__}: {error}", _REINSTALL
     return name, "" if right else "the product is wrong", _REINSTALL
+
+
+def optional(name: str) -> ModuleType | None:
+    """Import a package that a notebook is about; if it is missing, say so once, and let all other cells do nothing.
+
+    Run again where it has been installed in the meantime, it brings the cells back. Used in notebook 10.
+    """
+    try:
+        package = importlib.import_module(name)
+    except Exception as error:  # of a package that is there, too: Keras fails if its backend is missing
+        package = None
+        missing = isinstance(error, ModuleNotFoundError) and error.name == name
+        reason = "is not installed" if missing else f"cannot be imported ({type(error).__name__}: {error})"
+        remedy = f"pip install {name}" if missing else f"mend that, or pip install --upgrade {name}"
+        print(f"The package {name} {reason}, so the cells of this notebook do nothing. In a terminal: {remedy}")
+    shell = sys.modules["IPython"].get_ipython() if sys.modules.get("IPython") else None
+    if shell is not None:
+        shell.input_transformers_cleanup[:] = [t for t in shell.input_transformers_cleanup if t is not _leave_out]
+        if package is None:
+            shell.input_transformers_cleanup.append(_leave_out)
+    return package
+
+
+def _leave_out(lines: list[str]) -> list[str]:
+    """Empty every cell but the one that asks for the package."""
+    return lines if any("setup.optional(" in line for line in lines) else []
 
 
 def copy_notebooks(course: Path = Path("notebooks"), mine: Path = Path("my_notebooks")) -> None:

@@ -233,6 +233,7 @@ for k in (16, 256, 1024):
 # | [07 · Training](07_training.ipynb) | train it, compare three kinds of attention fairly, and survive an interruption | 79 |
 # | [08 · Your own pictures](08_your_own_pictures.ipynb) | classes of your own, from trained weights, and a score you can trust | 101 |
 # | [09 · Fast, and on a phone](09_fast_and_on_a_phone.ipynb) | the same answers sooner, a file for a phone, and what became of "three times faster" | 121 |
+# | [10 · The same model in Keras 3](10_keras.ipynb) | the model in another framework, and what differs without an error | 95 |
 #
 # **Three routes**, by the marks in the headings:
 #
@@ -240,7 +241,7 @@ for k in (16, 256, 1024):
 #   notebook, run the cells above with *Run › Run All Above Selected Cell*.
 # - **◇ · half a day**: from the first dot product to a trained network. All sections with ◆ or ◇, without the
 #   exercises at the end.
-# - **everything**, also the sections without a mark: about thirteen hours, best spread over some days.
+# - **everything**, also the sections without a mark: about fifteen hours, best spread over some days.
 #
 # If you came to *use* the model on pictures of your own, read 06, 08 and 09, and the rest when you want to know why.
 #

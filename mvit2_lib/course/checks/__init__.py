@@ -22,18 +22,22 @@ from .notebook_08 import (
     recall_and_precision,
 )
 from .notebook_09 import fast_norm, file_error, fold_norm, quantize, stalling, what_went_wrong
+from .notebook_10 import attention_in_ops, carry_over, epsilon_of, keras_momentum, padding_of
 
 __all__ = [
+    "attention_in_ops",
     "benchmark",
     "best_possible",
     "block_macs",
     "block_module",
+    "carry_over",
     "channel_order",
     "choose_rate",
     "class_weights",
     "cross_attention",
     "cross_attention_macs",
     "cycle",
+    "epsilon_of",
     "fast_norm",
     "feature_maps",
     "file_error",
@@ -42,6 +46,7 @@ __all__ = [
     "freeze_backbone",
     "group_norm_1",
     "groups_by_position",
+    "keras_momentum",
     "largest_k",
     "leaks",
     "learning_rate",
@@ -51,6 +56,7 @@ __all__ = [
     "model_from_table",
     "multi_head_module",
     "name_from_timm",
+    "padding_of",
     "pooled_context_vector",
     "prepare",
     "quantize",

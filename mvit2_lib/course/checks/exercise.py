@@ -158,7 +158,9 @@ class Exercise:
     def _judged(self, outcomes: list, printed: bool, attempt=None) -> str:
         for index, (got, case) in enumerate(zip(outcomes, self._cases(), strict=True)):
             remark = self._missing(got, printed)
-            if isinstance(got, BaseException):
+            if isinstance(got, Remark):
+                remark = str(got)
+            elif isinstance(got, BaseException):
                 remark = raised(got, attempt) or difference(got, None, (0, 0))
             if not remark:
                 remark = self.judge(got, *map(copied, case))

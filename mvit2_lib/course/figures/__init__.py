@@ -3,7 +3,7 @@
 from .architecture import architecture, block_steps, blocks, stage_costs
 from .canvas import PALETTE, STYLE, png, save, show
 from .charts import accuracy, confusion, curves, lines, residuals, runs, spread
-from .drawings import multi_head_unit, separable_unit
+from .drawings import multi_head_unit, padding_windows, separable_unit
 from .maps import attention_map, attention_over_picture, digit_scores, latent_views, learned_maps
 from .pictures import index_image, panels, picture, prediction, receptive_fields, split_by_place, taken
 from .showpiece import attention_pair, course_picture
@@ -31,6 +31,7 @@ __all__ = [
     "memory",
     "multi_head_unit",
     "operators",
+    "padding_windows",
     "panels",
     "picture",
     "png",

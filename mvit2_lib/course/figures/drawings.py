@@ -1,10 +1,10 @@
-"""Drawings of how an attention is put together."""
+"""Drawings of how an attention is put together, and of what a padded convolution sees."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from .canvas import STYLE
+from .canvas import BLUE, MAGENTA, NAVY, STYLE
 
 LINEAR, COSTLY, CHEAP = "#DCE5FF", "#FAD1E3", "#FFF0CC"
 
@@ -46,6 +46,32 @@ def separable_unit() -> Figure:
     box(axes, (3.1, 4.55), "product, entry by entry", "[k, d]", CHEAP, width=2.2)
     arrow(axes, (3.1, 4.8), (3.1, 5.35))
     box(axes, (3.1, 5.6), "$W_O$", "[k, d]", LINEAR)
+    return figure
+
+
+def padding_windows(columns: int = 6) -> Figure:
+    """Draw which columns each window of a 3×3 convolution with stride 2 covers, padded on both sides or at the end."""
+    figure, axes = blank(5.4, 3.5)
+    side = 0.52
+    for bottom, title, color, before in (
+        (2.35, "PyTorch, padding=1", BLUE, 1),
+        (0.75, 'Keras, padding="same"', MAGENTA, 0),
+    ):
+        axes.text(0.3, bottom + 0.85, title, size=10)
+        for column in range(-before, columns + 1):
+            left, padded = 1.2 + column * side, not 0 <= column < columns
+            kept = (column + before) % 2 == 1 and column < columns  # in the middle of a window
+            style = {"facecolor": "#E8ECF8" if kept else "white", "linestyle": ":" if padded else "-"}
+            axes.add_patch(Rectangle((left, bottom), side, side, edgecolor="#555", **style))
+            text = "pad" if padded else str(column)
+            weight = "bold" if kept else "normal"
+            color_of_text = "#777" if padded else NAVY if kept else "black"
+            axes.text(
+                left + side / 2, bottom + side / 2, text, ha="center", va="center", weight=weight, color=color_of_text
+            )
+        for number, start in enumerate(range(-before, columns - 1 - before, 2)):
+            left, height = 1.2 + start * side, bottom - 0.12 - 0.14 * (number % 2)  # neighbours share a column
+            axes.plot([left + 0.04, left + 3 * side - 0.04], [height] * 2, color=color, lw=3, solid_capstyle="butt")
     return figure
 
 

@@ -64,13 +64,15 @@ def _right(cells: list[list[str]]) -> list[bool]:
 def _html(cells: list[list[str]], caption: str) -> str:
     sides = ["right" if right else "left" for right in _right(cells)]
 
+    def entry(tag: str, side: str, text: str, style: str) -> str:
+        style = f"text-align:{side};white-space:{_breaks(side, text)};{style}"
+        return f'<{tag} style="{style}">{html.escape(text)}</{tag}>'
+
     def row(tag: str, texts: list[str], line: str = "") -> str:
         style = f"vertical-align:top;padding:0.3em 0.8em{line}"
-        entries = (
-            f'<{tag} style="text-align:{side};white-space:{_breaks(side, text)};{style}">{html.escape(text)}</{tag}>'
-            for side, text in zip(sides, texts, strict=True)
-        )
-        return f"<tr>{''.join(entries)}</tr>"
+        # An empty heading is none: a screen reader would announce it.
+        tags = [tag if text else "td" for text in texts]
+        return f"<tr>{''.join(map(entry, tags, sides, texts, [style] * len(texts)))}</tr>"
 
     title = f'<caption style="text-align:left;color:inherit">{html.escape(caption)}</caption>' if caption else ""
     body = "\n".join(row("td", texts) for texts in cells[1:])

@@ -11,8 +11,8 @@
 # 4. *evaluate*, save and train it by Keras' own means,
 # 5. *measure* the growth with the number of tokens once more.
 #
-# **You need** notebooks 02, 04 and 05, and to have met Keras. No network is needed, and no graphics card. The package
-# `keras` does not come with the course, and the first cell says how to get it.
+# **You need** notebooks 02, 04 and 05, and to have met Keras. No internet connection is needed, and no graphics card. The
+# package `keras` does not come with the course, and the first cell says how to get it.
 #
 # *95 minutes: 73 to read, run and build, 22 for the exercises at the end.*
 # All cells together take about a minute.
@@ -43,9 +43,9 @@ keras = setup.optional("keras")
 print("Keras", keras.__version__, "on", keras.backend.backend())
 
 # %% [markdown]
-# A layer for all backends must not call PyTorch. It calls `keras.ops`, whose functions look like NumPy's. Where a PyTorch
-# module has `__init__` and `forward`, a Keras layer has `build`, which makes its parts when the shape of the input is
-# known, and `call`.
+# A layer for all backends must not call PyTorch. It calls `keras.ops`, whose functions look like NumPy's. A Keras
+# layer computes in `call`, as a PyTorch module does in `forward`. Its parts can be made in `build`, when the shape of the
+# input is known.
 #
 # Here is separable attention, Eqs. 2 and 3 of the paper. As in notebook 02, the tokens are pooled before they are
 # projected, which gives the same vector. We build the four parts at once, so that they have weights before the first
@@ -129,14 +129,14 @@ checks.attention_in_ops(attention_in_ops)
 # %% [markdown]
 # ## What differs without an error · 13 min
 #
-# A model that was carried over wrongly usually runs. All its shapes fit, and it answers something. So before we build the
-# block, here are the places where the two frameworks disagree and it matters for us:
+# Some slips raise an error, because a shape does not fit. The others are worse. The model runs, and answers something. So
+# before we build the block, here are the places where the two frameworks disagree and it matters for us:
 #
-# | | PyTorch | Keras |
+# | what | PyTorch | Keras |
 # |---|---|---|
 # | layout of a map | `[B, C, H, W]` | `[B, H, W, C]` |
 # | kernel of a convolution | `[out, in, height, width]` | `[height, width, in, out]` |
-# | 1×1 convolution | a layer of its own | a dense layer does the same |
+# | 1×1 convolution | `nn.Conv2d` with `kernel_size=1` | a dense layer does the same |
 # | padding of a 3×3 convolution with stride 2 | `padding=1`: a pixel on each side | `padding="same"`: a pixel at the far end, if the side is even |
 # | ε of a norm | $10^{-5}$ | $10^{-3}$ |
 # | momentum of a batch norm | share of the *new* statistics, 0.1 | share of the *old* ones, 0.99 |
@@ -144,7 +144,7 @@ checks.attention_in_ops(attention_in_ops)
 # | first weights of a dense layer | uniform, up to $1/\sqrt{n}$ for $n$ inputs; bias too | uniform, up to $\sqrt{6/(n+m)}$ for $m$ outputs; bias 0 |
 # | training | a mode of the model, `model.train()` | an argument of the call, `training=True` |
 #
-# The values are the defaults. We go down the table, and see each row.
+# The numbers are the defaults. We go down the table, and see each row.
 #
 # **Layout.** In PyTorch, a map has its channels first, in Keras last. A picture goes over by moving one axis:
 
@@ -296,8 +296,8 @@ def padding_of(layer):
 checks.padding_of(padding_of)
 
 # %% [markdown]
-# **ε.** A norm divides by $\sqrt{\sigma^2 + \varepsilon}$. Where the variance $\sigma^2$ is large, ε hardly matters. Where a channel
-# hardly varies, ε takes over:
+# **ε.** A norm divides by $\sqrt{\sigma^2 + \varepsilon}$. Where the variance $\sigma^2$ is large, ε hardly matters. Where a
+# channel hardly varies, ε takes over:
 
 # %%
 theirs, ours = keras.layers.BatchNormalization(), nn.BatchNorm2d(1)
@@ -309,9 +309,9 @@ for spread in (1.0, 0.01):
     print(f"σ = {spread:4}: then {after[0]:.2f} in Keras, {after[1]:.2f} in PyTorch")
 
 # %% [markdown]
-# **Momentum.** A batch norm keeps a running mean. In each step of training, the new one is a mixture of the old one and
-# that of the batch. Both frameworks call a share of this mixture *momentum*. PyTorch means the share of the new one, Keras
-# that of the old:
+# **Momentum.** A batch norm keeps a running mean. In each step of training, it becomes a weighted average of its old
+# value and the mean of the batch. Both frameworks call one of the two weights *momentum*. PyTorch means the weight of the new
+# value, Keras that of the old:
 
 # %%
 print("default momentum:", theirs.momentum, "in Keras,", ours.momentum, "in PyTorch")
@@ -344,8 +344,7 @@ print(f"PyTorch {variances[0]:.2f}, Keras {variances[1]:.2f}")
 # two. In a network the norms average over thousands of pixels, and nobody notices. It matters where a map has few pixels
 # and the batch few pictures.
 #
-# **The first weights.** They do not matter for a network that is carried over, but for one that is trained from
-# the start:
+# **The first weights.** They matter only if you train from scratch:
 
 # %%
 keras.utils.set_random_seed(0)
@@ -496,7 +495,7 @@ for layer in in_keras.layers[-9:]:
 
 # %% [markdown]
 # > **Predict.** Keras counts the running mean and variance of a batch norm among the parameters, and PyTorch calls them
-# > *buffers*. How many numbers more does Keras count, for each channel of a norm?
+# > *buffers*. How many more numbers does Keras count, for each channel of a norm?
 
 # %%
 picture = mv.preprocess(mv.sample_picture("chelsea"))  # [B, C, H, W]
@@ -508,14 +507,12 @@ norms = [module for module in in_torch.modules() if isinstance(module, nn.BatchN
 channels = sum(norm.num_features for norm in norms)
 counted = mv.count_parameters(in_torch), 2 * channels
 print(f"{in_keras.count_params():,} = {counted[0]:,} + {counted[1]:,}")
-print(
-    "the logits agree to 4 digits after the point; largest:",
-    f"{expected.abs().max():.2f}",
-)
+print(f"largest logit {expected.abs().max():.2f}; none differs by more than 0.0001")
 assert in_keras.count_params() == sum(counted), counted
 
 # %% [markdown]
-# And the way back? Nothing is computed on either way. Axes change places, and numbers are copied:
+# And the way back? Nothing is computed on either way. Axes change places, and numbers are
+# copied:
 
 # %%
 back = mv.MobileViTv2(0.5)
@@ -553,9 +550,10 @@ padded = keras.models.clone_model(right, clone_function=pad_as_same_does)
 padded.set_weights(right.get_weights())
 
 # %% [markdown]
-# The second is Keras' own ε in all norms. For the other two, weights come over with their axes in the wrong order. $W_K$, $W_V$ and $W_O$ are
-# square, so they fit even if you forget to transpose them. 3×3 kernels fit if height and width are exchanged. We make these
-# slips in PyTorch's weights, before they go over. `.T` there undoes the transposition that follows:
+# The second is Keras' own ε in all norms, which `keras_port` takes from its constant `EPSILON`. For the other two, weights come
+# over with their axes in the wrong order. $W_K$, $W_V$ and $W_O$ are square, so they fit even if you forget to transpose them.
+# 3×3 kernels fit if height and width are exchanged. We make these slips in PyTorch's weights, before they go over. `.T` there
+# undoes the transposition that follows:
 
 # %%
 keras_port.EPSILON = 1e-3
@@ -595,18 +593,18 @@ tables.show(rows)
 # %% [markdown]
 # Two of the slips cost the model half of what it knows, or all. The other two cost less than two per cent, and that is the
 # worse kind, because such a score looks like a model that works. The logits show all four at a glance. So test a port by
-# *equal logits*, with random weights and statistics, and not by its score.
+# *equal logits*, and not by its score. Random weights and statistics are enough for that.
 #
 # Why does the forgotten transposition cost so little? Look at the last row. There $W_O$ is zero, so the attention adds nothing,
 # and most digits are still right. In this model, most of the answer goes around the attention, through the residual
 # connections.
 #
-# **Two other ports** are parts of larger collections. We have read their code, and not run it.
-# `keras_cv_attention_models` (1.4.3) was written for TensorFlow, with layers of its own for PyTorch. `ZeroModels` (1.3.6), once
-# called `kmodels`, is pure Keras 3. Both pad as PyTorch does, and set ε and momentum. Both compute scores, keys and values in
-# one convolution, so they project all keys before they pool. They differ from ours where a map has odd sides, as with
-# pictures of 224×224 pixels. There PyTorch's originals enlarge it with `align_corners=True`, and these two with the other
-# setting. `ZeroModels` shrinks it again after the attention. Expect other logits there from the same weights.
+# **Two other ports** are parts of larger collections. We have read their code, and not run it. `keras_cv_attention_models`
+# (1.4.3) was written for TensorFlow, with layers of its own for PyTorch. `ZeroModels` (1.3.6), once called `kmodels`, is pure
+# Keras 3. Both pad as PyTorch does, and set ε and momentum. Both compute scores, keys and values in one convolution, so they
+# project all keys before they pool. They differ from ours where a map has odd sides, as with pictures of 224×224 pixels. There
+# the originals in PyTorch enlarge it with `align_corners=True`, and these two with what PyTorch calls `align_corners=False`.
+# `ZeroModels` shrinks it again after the attention. Expect other logits there from the same weights.
 #
 # ## Evaluate, save, train · 59 min
 #
@@ -639,8 +637,8 @@ for framework, indices in {"Keras": best, "PyTorch": expected}.items():
 assert best == expected, (best, expected)
 
 # %% [markdown]
-# **Save.** One file holds the network and its weights. Keras must be told under which name it finds the classes of our own
-# layers again. `keras_port` *registers* them, so a program that loads the file has to import it first, and nothing more:
+# **Save.** One file holds the network and its weights. To load it, Keras must know the registered names of our own layers.
+# `keras_port` *registers* them, so a program that loads the file imports `keras_port` first, and needs nothing more:
 
 # %%
 import tempfile
@@ -723,8 +721,8 @@ assert scores[0.9] > 2 * scores[0.99], scores
 
 # %% [markdown]
 # With 0.99, the same weights do no better than guessing. Four tenths of the start are left, and a variance of 1 weighs heavily
-# where the true one is far smaller, as it often is here. It is not a bad value as such, because a training of many thousand steps forgets the
-# start. But a short one needs statistics that keep up, and no error says so.
+# where the true one is far smaller, as it often is here. It is not a bad value as such. Over many thousand steps, the start is
+# forgotten. But a short training needs statistics that keep up, and no error says so.
 #
 # ## The growth, once more · 68 min
 #
@@ -820,12 +818,12 @@ checks.keras_momentum(keras_momentum)
 # ### 10.5 · Find the ε from outputs alone ★★ · 6 min
 #
 # `norm` is a function. It takes a NumPy array of any length, subtracts the mean, divides by $\sqrt{\sigma^2 + \varepsilon}$, and
-# returns an array of float32. Call it with an array of your own, and return its ε, wrong by at most 10 per cent. It lies
+# returns an array of float32. Call it with an array of your own, and return ε to within 10 per cent. It lies
 # between $10^{-7}$ and $10^{-1}$.
 #
 # <details><summary>Hint</summary>
 #
-# If the input has the variance $\sigma^2$, what variance has the output? Solve for ε. Where $\sigma^2$ is much larger than ε, ε
+# If the input has the variance $\sigma^2$, what is the output's variance? Solve for ε. Where $\sigma^2$ is much larger than ε, ε
 # drowns in rounding errors. So make your array quiet.
 #
 # </details>

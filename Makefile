@@ -13,7 +13,7 @@ HIDDEN := __pycache__ *.egg-info source build.py constraints.txt torch-cpu.txt c
 # For example: make lab LAB_OPTIONS="--port 8890 --no-browser"
 LAB_OPTIONS ?=
 
-.PHONY: lab test test-all test-long notebooks timings digits bench clean
+.PHONY: lab test test-all test-long site notebooks timings digits bench clean
 
 lab: .venv/course-is-installed    ## open your own copy of the course in JupyterLab
 	@$(BIN)/python -m mvit2_lib.course.setup
@@ -28,9 +28,12 @@ test: .venv/tests-are-installed    ## check everything: style, layers, library, 
 
 test-all: test test-long    ## everything
 
-test-long: .venv/mobile-is-installed    ## the long forms: real kills, time-outs, several processes, cells run again, false alarms
+test-long: .venv/mobile-is-installed .venv/docs-are-installed docs/node_modules    ## the long forms: real kills, time-outs, several processes, cells run again, false alarms
 	$(PYTEST) --dist worksteal -m slow tests
 	$(BIN)/python tests/false_alarms.py --idle 1 --busy 1
+
+site: .venv/docs-are-installed docs/node_modules    ## the web site, into build/site
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/doctrees docs build/site
 
 notebooks: .venv/tests-are-installed    ## for authors: regenerate and execute the notebooks, and redraw figures/
 	$(BIN)/python notebooks/build.py
@@ -47,7 +50,7 @@ bench: .venv/mobile-is-installed    ## measure all forms of the model beside tim
 	$(BIN)/python tests/bench/phone.py
 
 clean:    ## remove the environment and all caches, and nothing of yours
-	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv build docs/node_modules docs/notebooks docs/map.md *.egg-info .pytest_cache .ruff_cache
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 .venv/course-is-installed: pyproject.toml constraints.txt torch-cpu.txt
@@ -59,6 +62,14 @@ clean:    ## remove the environment and all caches, and nothing of yours
 
 .venv/tests-are-installed: .venv/course-is-installed
 	$(INSTALL) --editable '.[course,deploy,keras,references,authors]'
+	touch $@
+
+.venv/docs-are-installed: .venv/course-is-installed
+	$(INSTALL) --editable '.[course,keras,docs]'
+	touch $@
+
+docs/node_modules: docs/package-lock.json
+	npm ci --prefix docs --no-fund --no-audit
 	touch $@
 
 .venv/mobile-is-installed: .venv/tests-are-installed

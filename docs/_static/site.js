@@ -1,0 +1,15 @@
+// What axe-core asks for and the theme does not give: a level for its headings, names, and a way to scroll by keyboard.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const caption of document.querySelectorAll("p.caption[role=heading]")) caption.setAttribute("aria-level", "2");
+  document.querySelector("aside.sidebar-drawer")?.setAttribute("aria-label", "Site");
+  document.querySelector("aside.toc-drawer")?.setAttribute("aria-label", "Page");
+  const reachable = () => {
+    for (const part of document.querySelectorAll("pre, .table-wrapper, .output, mjx-container")) {
+      if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+      else part.removeAttribute("tabindex");
+    }
+  };
+  reachable();
+  addEventListener("load", reachable);
+  addEventListener("resize", reachable);
+});

@@ -1,0 +1,90 @@
+"""The pages of the web site that are made from the notebooks: their copies, and the course map."""
+
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+
+HERE = Path(__file__).parent
+NOTEBOOKS = sorted((HERE.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+HEADING = re.compile(r"^## (?P<title>.+?) · (?P<start>\d+) min(?: · (?P<route>[◆◇]))?$", re.MULTILINE)
+
+
+def slug(title: str) -> str:
+    """Name a heading as JupyterLab does, so that links inside the notebooks lead somewhere here, too."""
+    return title.replace(" ", "-")
+
+
+def sections(path: Path) -> list[tuple[str, int, str, str]]:
+    """Return title, minutes, route and anchor of each section of a notebook."""
+    cells = nbformat.read(path, as_version=4).cells
+    text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    found = list(HEADING.finditer(text))
+    total = int(re.search(r"^\*(\d+) minutes", text, re.MULTILINE).group(1))
+    ends = [int(match["start"]) for match in found[1:]] + [total]
+    return [
+        (match["title"], end - int(match["start"]), match["route"] or "", slug(match.group()[3:]))
+        for match, end in zip(found, ends, strict=True)
+    ]
+
+
+def title(path: Path) -> str:
+    """Return the title of a notebook, with its number."""
+    return nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].removeprefix("# ")
+
+
+def route(marks: str) -> str:
+    """Return a table of the sections that have one of these marks."""
+    rows, minutes = [], 0
+    for path in NOTEBOOKS:
+        for name, taken, mark, anchor in sections(path):
+            if mark and mark in marks:
+                minutes += taken
+                rows.append(
+                    f"| {title(path).partition(' · ')[0]} | [{name}](<notebooks/{path.name}#{anchor}>) | {taken} |"
+                )
+    return "\n".join(
+        ["| notebook | section | minutes |", "|---|---|---|", *rows, f"| | **together** | **{minutes}** |"]
+    )
+
+
+def course_map() -> str:
+    """Return the page with the three routes."""
+    whole = [(path, sum(taken for _, taken, _, _ in sections(path))) for path in NOTEBOOKS]
+    rows = [f"| [{title(path)}](notebooks/{path.name}) | {taken} |" for path, taken in whole]
+    hours = round(sum(taken for _, taken in whole) / 60)
+    return f"""# Course map
+
+Three routes lead through the notebooks. The marks ◆ and ◇ are those in their headings.
+
+## ◆ Ninety minutes: the idea alone
+
+{route("◆")}
+
+## ◇ Half a day: from the first dot product to a trained network
+
+{route("◆◇")}
+
+## Everything: about {hours} hours
+
+| notebook | minutes |
+|---|---|
+{chr(10).join(rows)}
+"""
+
+
+def write() -> None:
+    """Lay the notebooks and the map beside the other pages."""
+    (HERE / "notebooks").mkdir(exist_ok=True)
+    for path in NOTEBOOKS:
+        shutil.copy(path, HERE / "notebooks")
+    (HERE / "map.md").write_text(course_map(), encoding="utf-8")
+
+
+def keep_equations(app, what, name, obj, options, lines: list[str]) -> None:
+    """Show indented equations of a docstring as they are written."""
+    for number in range(len(lines) - 1, 1, -1):
+        before = next((line for line in reversed(lines[:number]) if line), "")
+        if lines[number].startswith("    ") and not lines[number - 1] and not before.startswith(" "):
+            lines[number:number] = ["::", ""]

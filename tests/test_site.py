@@ -1,0 +1,130 @@
+"""The web site shows everything without a network, on a phone too, in both themes, and to a screen reader.
+
+One test opens every page, because a browser takes longest to start.
+"""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import mvit2_lib as mv
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = ROOT / "docs" / "node_modules" / "axe-core" / "axe.min.js"
+# Of what axe-core finds, all that is serious, and these besides.
+NAMED = {"heading-order", "empty-table-header", "landmark-unique"}
+pytestmark = pytest.mark.slow
+
+
+def test_the_machine_has_what_the_site_is_tried_with():
+    if not (CHROMIUM and AXE.exists()):
+        message = "no Chromium, or no axe-core: make test-long installs the second, and your system the first"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Return the built site and its address on this machine."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    handler = functools.partial(Quiet, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+def pages(folder):
+    return sorted(path.relative_to(folder) for path in folder.rglob("*.html") if "_static" not in path.parts)
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
+def test_every_page_of_the_site(site):
+    from playwright.sync_api import sync_playwright
+
+    folder, address = site
+    complaints = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for theme in ("light", "dark"):
+            context = browser.new_context(color_scheme=theme, viewport={"width": 1280, "height": 900})
+            context.route("**/*", lambda route: _only_here(route, address, complaints))
+            for name in pages(folder):
+                page = context.new_page()
+                page.on("pageerror", lambda error, name=name: complaints.append(f"{name}: {error}"))
+                page.goto(f"{address}/{name.as_posix()}")
+                complaints.extend(f"{name}, {theme}: {text}" for text in _tried(page))
+                page.close()
+            context.close()
+        page = browser.new_page()
+        page.goto(f"{address}/search.html?q=rank+one")
+        page.wait_for_selector("#search-results li")
+        if "Separable self-attention" not in page.inner_text("#search-results"):
+            complaints.append("the search for 'rank one' does not find notebook 02")
+        browser.close()
+    assert complaints == []
+
+
+def test_the_pages_lead_to_each_other_and_the_library_is_complete(site):
+    folder, _ = site
+    names = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    for before, name, after in zip([None, *names], names, [*names[1:], None], strict=False):
+        content = (folder / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        assert before is None or f'rel="prev" title="{before[:2]}' in content
+        assert after is None or f'rel="next" title="{after[:2]}' in content
+    library = (folder / "api.html").read_text(encoding="utf-8")
+    assert [name for name in mv.__all__ if f'id="mvit2_lib.{name}"' not in library] == []
+    routes = (folder / "map.html").read_text(encoding="utf-8")
+    assert all(f"notebooks/{name}.html#" in routes for name in names[:3])
+
+
+def _only_here(route, address, complaints):
+    if route.request.url.startswith((address, "data:")):
+        route.continue_()
+    else:
+        complaints.append(f"asks another host: {route.request.url}")
+        route.abort()
+
+
+def _tried(page):
+    """Yield what is wrong with one open page."""
+    page.wait_for_function("!window.MathJax || (window.MathJax.startup && MathJax.startup.promise)")
+    page.evaluate("window.MathJax ? MathJax.startup.promise : 0")
+    raw = page.evaluate("document.body.innerText.match(/\\\\\\(|\\$[^$\\n]+\\$/g)")
+    if raw and page.query_selector("mjx-container"):
+        yield f"a formula is not set: {raw[:3]}"
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            yield f"at {width} pixels the page is {wide} wide"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    cut = page.evaluate(
+        "[...document.querySelectorAll('.cell_input pre')].filter(p => p.scrollWidth > p.clientWidth).length"
+    )
+    if cut:
+        yield f"{cut} cells of code scroll sideways at 1280 pixels"
+    if page.evaluate("[...document.images].some(image => !image.alt)"):
+        yield "a picture has no alt text"
+    page.add_script_tag(path=AXE)
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    for violation in result["violations"]:
+        if violation["impact"] in ("serious", "critical") or violation["id"] in NAMED:
+            yield f"{violation['id']}: {violation['nodes'][0]['html'][:150]} ({len(violation['nodes'])} places)"

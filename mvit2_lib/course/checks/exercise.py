@@ -87,6 +87,15 @@ class Exercise:
             print(printed.getvalue().rstrip("\n"))
         print(f"{self.name}: {verdict}")
 
+    def demand(self, attempt: Callable) -> None:
+        """Print the line, and raise an AssertionError with it unless the attempt is right: for marking."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            self(attempt)
+        line = printed.getvalue().splitlines()[-1]
+        assert line == f"{self.name}: right", line
+        print(line)
+
     def _verdict(self, attempt: Callable, printed: io.StringIO) -> str:
         outcomes = self._outcomes(attempt, printed)
         empty = is_empty(attempt)

@@ -13,7 +13,7 @@ HIDDEN := __pycache__ *.egg-info source build.py constraints.txt torch-cpu.txt c
 # For example: make lab LAB_OPTIONS="--port 8890 --no-browser"
 LAB_OPTIONS ?=
 
-.PHONY: lab test test-all test-long site notebooks timings digits bench clean
+.PHONY: lab test test-all test-long site wheels assignments notebooks timings digits bench clean
 
 lab: .venv/course-is-installed    ## open your own copy of the course in JupyterLab
 	@$(BIN)/python -m mvit2_lib.course.setup
@@ -32,8 +32,17 @@ test-long: .venv/mobile-is-installed .venv/docs-are-installed docs/node_modules 
 	$(PYTEST) --dist worksteal -m slow tests
 	$(BIN)/python tests/false_alarms.py --idle 1 --busy 1
 
+wheels: .venv/course-is-installed    ## fill wheels/, from which a room without a network installs
+	mkdir -p wheels
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^torch==' > wheels/list.txt
+	$(BIN)/python -m pip download --no-deps --dest wheels --requirement torch-cpu.txt
+	$(BIN)/python -m pip download --no-deps --dest wheels --requirement wheels/list.txt 'setuptools>=77'
+
 site: .venv/docs-are-installed docs/node_modules    ## the web site, into build/site
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/doctrees docs build/site
+
+assignments: .venv/tests-are-installed    ## the exercises as a course folder for nbgrader, into build/assignments
+	$(BIN)/python notebooks/assignments.py build/assignments
 
 notebooks: .venv/tests-are-installed    ## for authors: regenerate and execute the notebooks, and redraw figures/
 	$(BIN)/python notebooks/build.py
@@ -73,5 +82,5 @@ docs/node_modules: docs/package-lock.json
 	touch $@
 
 .venv/mobile-is-installed: .venv/tests-are-installed
-	$(INSTALL) --editable '.[course,deploy,keras,references,authors,mobile,backends]'
+	$(INSTALL) --editable '.[course,deploy,keras,references,authors,mobile,backends,teaching]'
 	touch $@

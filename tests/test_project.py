@@ -13,6 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import mvit2_lib
 from mvit2_lib.course.setup import MINIMUM_PYTHON
 
 if sys.version_info >= (3, 11):
@@ -53,6 +54,11 @@ def test_every_dependency_is_pinned_within_its_range():
         (version,) = pinned[canonicalize_name(line.name)].specifier
         assert version.operator == "=="
         assert line.specifier.contains(version.version)
+
+
+def test_the_citation_names_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == mvit2_lib.__version__
 
 
 def test_nothing_asks_for_cuda():

@@ -128,3 +128,13 @@ def _tried(page):
     for violation in result["violations"]:
         if violation["impact"] in ("serious", "critical") or violation["id"] in NAMED:
             yield f"{violation['id']}: {violation['nodes'][0]['html'][:150]} ({len(violation['nodes'])} places)"
+
+
+@pytest.mark.parametrize(
+    ("schema", "name"),
+    [("github-workflows", ".github/workflows/course.yml"), ("citation-file-format", "CITATION.cff")],
+)
+def test_what_other_services_read_fits_their_schema(schema, name):
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", name]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr

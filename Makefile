@@ -28,7 +28,7 @@ test: .venv/tests-are-installed    ## check everything: style, layers, library, 
 
 test-all: test test-long    ## everything
 
-test-long: .venv/mobile-is-installed .venv/docs-are-installed docs/node_modules    ## the long forms: real kills, time-outs, several processes, cells run again, false alarms
+test-long: .venv/mobile-is-installed docs/node_modules    ## the long forms: real kills, time-outs, several processes, cells run again, false alarms
 	$(PYTEST) --dist worksteal -m slow tests
 	$(BIN)/python tests/false_alarms.py --idle 1 --busy 1
 
@@ -82,5 +82,5 @@ docs/node_modules: docs/package-lock.json
 	touch $@
 
 .venv/mobile-is-installed: .venv/tests-are-installed
-	$(INSTALL) --editable '.[course,deploy,keras,references,authors,mobile,backends,teaching]'
+	$(INSTALL) --editable '.[course,deploy,keras,references,authors,mobile,backends,teaching,docs]'
 	touch $@

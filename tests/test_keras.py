@@ -156,6 +156,12 @@ def test_what_cannot_be_built_is_refused_in_a_sentence(build, message):
         build()
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 64, 64), (1, 96, 64, 1)])
+def test_pictures_with_their_channels_first_or_of_another_size_are_refused(small, shape):
+    with pytest.raises(ValueError, match=r"expected shape=\(None, 64, 64, 1\), found shape"):
+        keras_port.from_torch(small, 64).predict(np.zeros(shape, dtype="float32"), verbose=0)
+
+
 def test_weights_of_another_model_are_refused_and_change_nothing(small):
     model = keras_port.from_torch(small, 64)
     before = model.get_weights()

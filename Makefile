@@ -30,7 +30,7 @@ test-all: test test-long    ## everything
 
 test-long: .venv/mobile-is-installed docs/node_modules    ## the long forms: real kills, time-outs, several processes, cells run again, false alarms
 	$(PYTEST) --dist worksteal -m slow tests
-	$(BIN)/python tests/false_alarms.py --idle 1 --busy 1
+	$(BIN)/python tests/false_alarms.py --idle 0 --busy 1
 
 wheels: .venv/course-is-installed    ## fill wheels/, from which a room without a network installs
 	mkdir -p wheels

@@ -14,7 +14,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 SOURCES = sorted((Path(__file__).parent / "source").glob("*.py"))
-EXERCISE = re.compile(r"^### (?P<title>\d+\.\d+ · .*?) (?P<stars>★+) · \d+ min$", re.MULTILINE)
+EXERCISE = re.compile(r"^### \d+\.\d+ · .*? (?P<stars>★+) · \d+ min$", re.MULTILINE)
 CALL = re.compile(r"\n+checks\.(?P<name>\w+)\((?P<function>\w+)\)\s*$")
 OPTIONAL = re.compile(r'^(\w+) = setup\.optional\("\1"\)$', re.MULTILINE)
 CONFIG = 'c = get_config()\nc.CourseDirectory.course_id = "mobilevitv2"\n'

@@ -58,16 +58,18 @@ _NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 
 def _other_backend() -> str | None:
-    """Return a backend that is installed and is not the one in use."""
+    """Return a backend that is installed and is not the one in use, or None; without cloudpickle none can be asked."""
     from keras import backend
 
+    if importlib.util.find_spec("cloudpickle") is None:  # older versions of scikit-learn do not bring it
+        return None
     there = (name for name in _NAMES if importlib.util.find_spec(name) is not None)
     return next((name for name in there if name != backend.backend()), None)
 
 
 def _on_another(backend: str, function: Callable, arrays: list[np.ndarray]) -> np.ndarray:
     """Return what a function returns in a new process with another backend."""
-    import cloudpickle  # comes with scikit-learn
+    import cloudpickle
 
     with tempfile.TemporaryDirectory() as folder:
         asked, answered = Path(folder) / "asked.pickle", Path(folder) / "answered.npy"

@@ -12,8 +12,9 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 HIDDEN := __pycache__ *.egg-info source build.py constraints.txt torch-cpu.txt conftest.py
 # For example: make lab LAB_OPTIONS="--port 8890 --no-browser"
 LAB_OPTIONS ?=
+PORT ?= 8000
 
-.PHONY: lab test test-all test-long site wheels assignments notebooks timings digits bench clean
+.PHONY: lab test test-all test-long site slides live wheels assignments notebooks timings digits bench clean
 
 lab: .venv/course-is-installed    ## open your own copy of the course in JupyterLab
 	@$(BIN)/python -m mvit2_lib.course.setup
@@ -40,6 +41,9 @@ wheels: .venv/course-is-installed    ## fill wheels/, from which a room without 
 
 site: .venv/docs-are-installed docs/node_modules    ## the web site, into build/site
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/doctrees docs build/site
+
+live: site    ## the web site for phones in the same network, with a QR code of the live page; PORT=8000
+	$(BIN)/python docs/live_page.py build/site --port $(PORT)
 
 assignments: .venv/tests-are-installed    ## the exercises as a course folder for nbgrader, into build/assignments
 	$(BIN)/python notebooks/assignments.py build/assignments
@@ -74,7 +78,7 @@ clean:    ## remove the environment and all caches, and nothing of yours
 	touch $@
 
 .venv/docs-are-installed: .venv/course-is-installed
-	$(INSTALL) --editable '.[course,keras,docs]'
+	$(INSTALL) --editable '.[course,deploy,keras,docs]'
 	touch $@
 
 docs/node_modules: docs/package-lock.json

@@ -4,15 +4,17 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import live_page
 import pages
 
 pages.write()
+live_page.build(Path(__file__).parents[1] / "build" / "extra" / "live")
 
 project = "MobileViTv2, from one dot product to the complete model"
 html_title = "MobileViTv2"
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["node_modules"]
+exclude_patterns = ["node_modules", "live"]
 nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -26,6 +28,7 @@ autodoc_default_options = {"members": True, "exclude-members": "forward, call, b
 html_theme = "furo"
 html_static_path = ["_static", "node_modules/mathjax/es5/tex-svg.js"]
 html_css_files = ["site.css"]
+html_extra_path = ["../build/extra"]
 html_js_files = ["site.js"]
 mathjax_path = "tex-svg.js"
 html_copy_source = False

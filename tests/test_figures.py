@@ -138,6 +138,7 @@ FIGURES = {
     "course_picture": figures.course_picture,
     "quadratic_vs_linear": lambda: figures.quadratic_vs_linear(MACHINES[0]),
     "times": lambda: figures.times(dict(zip("ab", MACHINES, strict=True)), against="multi-head, fused"),
+    "devices": lambda: figures.devices(MACHINES),
     "memory": lambda: figures.memory(MACHINES[0], {"Linformer": [1e6, 2e6, 3e6, 4e6]}),
     "operators": lambda: figures.operators(
         {"multi-head, explicit": {"mm": 0.002, "scaled_dot_product_attention": 0.001}, "another": {"mm": 0.003}}, WHOLE

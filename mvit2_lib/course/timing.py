@@ -6,6 +6,7 @@ again. `python -m mvit2_lib.course.timing FILE` measures the attentions of noteb
 
 import argparse
 import contextlib
+import glob
 import math
 import os
 import platform
@@ -21,7 +22,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 from tqdm.auto import tqdm
 
-from .._guard import whole_number
+from .._guard import printable, whole_number
 from ..attention import (
     FusedMultiHeadSelfAttention,
     LinformerSelfAttention,
@@ -34,6 +35,7 @@ from .records import Measurement, Timings
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 INNER_SECONDS = 2e-3  # what is shorter is repeated until it takes this long, so that reading the clock weighs nothing
+FIT_FROM = 512  # tokens; below, the calls themselves take part of the time
 ROUND_SECONDS = 5e-2  # what is shorter is timed up to five times a round: on a busy machine some are left in peace
 
 
@@ -352,14 +354,56 @@ def _check_request(contestants, sizes, device: str, rounds: int, threads: int) -
     _check_device(device)
 
 
+def merge(paths: Sequence[str], figure: Path) -> int:
+    """Draw the records of many devices, such as the live page saves, into one figure, and print their slopes.
+
+    What cannot be used is named and left out. Returns 1 if there was any, 2 if nothing could be drawn, and else 0.
+    """
+    from . import figures  # here, because measuring works without it
+
+    # Some shells leave it to the program to find *.json.
+    found = [match for path in paths for match in (sorted(glob.glob(path)) or [path])]
+    runs: list[Timings] = []
+    left_out = 0
+    for path in dict.fromkeys(found):
+        try:
+            timings = Timings.load(path)
+            if runs and timings.title != runs[0].title:
+                raise ValueError(f"{path} holds {timings.title!r}, and the records before it {runs[0].title!r}")
+            if not timings.measurements:
+                raise ValueError(f"{path} holds no measurements")
+        except (ValueError, OSError) as error:
+            print(f"left out: {printable(error)}")
+            left_out += 1
+            continue
+        runs.append(timings)
+        slopes = [
+            f"{name} {timings.slope(name, FIT_FROM)}"
+            for name in timings.names
+            if sum(size >= FIT_FROM for size in timings.sizes(name)) > 2
+        ]
+        print(f"{printable(timings.machine)}: {'; '.join(slopes) or f'too few sizes from {FIT_FROM} on for a slope'}")
+    if not runs:
+        print("nothing to draw")
+        return 2
+    figures.save(figures.devices(runs, FIT_FROM), figure)
+    print(f"{figure}: {len(runs)} device{'s' * (len(runs) > 1)}")
+    return int(left_out > 0)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure the four attentions of notebook 03 and write the records to a file."""
+    """Measure the four attentions of notebook 03 and write the records to a file, or draw the records of a class."""
     parser = argparse.ArgumentParser(prog="python -m mvit2_lib.course.timing", description=main.__doc__)
-    parser.add_argument("file", type=Path, help="where the records go, as JSON")
+    parser.add_argument("file", type=Path, nargs="?", help="where the records go, as JSON; the figure, with --merge")
+    parser.add_argument("--merge", nargs="+", metavar="RECORD", help="draw these records into one figure (devices.png)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--largest", type=int, default=4096, help="largest number of tokens; doubles from 64 (4096)")
     parser.add_argument("--backward", action="store_true", help="forward and backward instead of forward alone")
     options = parser.parse_args(arguments)
+    if options.merge:
+        sys.exit(merge(options.merge, options.file or Path("devices.png")))
+    if options.file is None:
+        parser.error("say where the records go: python -m mvit2_lib.course.timing records.json")
     if options.largest < 128:
         parser.error("--largest must be at least 128: a slope needs two sizes")
     if not options.file.parent.is_dir():

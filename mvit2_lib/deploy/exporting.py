@@ -90,7 +90,7 @@ def export(
     notes = {key: text if isinstance(text, str) else json.dumps(text) for key, text in (notes or {}).items()}
     if "image_size" in notes and size != (int(notes["image_size"]),) * 2:
         raise ValueError(f"the notes speak of pictures of {notes['image_size']} pixels, and the file takes {size}")
-    with _quietly():
+    with quietly():
         for name in PACKAGES[to]:
             _check_package(name, to)
     with torch.no_grad():
@@ -98,7 +98,7 @@ def export(
         expected = [model(picture) for picture in tried]
         if not all(logits.isfinite().all() for logits in expected):
             raise ValueError("the model's own logits are not finite: a weight is NaN, or too large")
-        with _quietly():
+        with quietly():
             try:
                 if to == "onnx":
                     content, answer = _to_onnx(model, pictures, notes, quantize is not None, dynamic)
@@ -132,20 +132,9 @@ def _to_onnx(
         shapes = ({0: torch.export.Dim("batch", min=1, max=4096)} | sides,)
     # Whatever is one in the example, such as a map of one patch, would be taken for fixed.
     example = torch.rand(2, *pictures[0].shape[1:2], 128, 192) if dynamic else pictures[0][:1]
-    program = torch.onnx.export(
-        fuse(model),
-        (example,),
-        dynamo=True,
-        dynamic_shapes=shapes,
-        input_names=["image"],
-        output_names=["logits"],
-        verbose=False,
-    )
-    proto = program.model_proto
+    proto = onnx_graph(fuse(model), (example,), ["image"], ["logits"], shapes)
     if quantized:
         proto = _quantized_onnx(onnx, proto, pictures)
-    for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output, proto.graph):
-        del part.metadata_props[:]  # which line of which file made it: half of the file, and nobody's business
     onnx.helper.set_model_props(proto, dict(notes))
     onnx.checker.check_model(proto, full_check=True)
     content = proto.SerializeToString()
@@ -158,6 +147,25 @@ def _to_onnx(
         return torch.from_numpy(np.concatenate([session.run(None, {"image": one.numpy()})[0] for one in batches]))
 
     return content, answer
+
+
+def onnx_graph(
+    module: nn.Module, example: tuple, inputs: Sequence[str], outputs: Sequence[str], shapes: tuple | None = None
+) -> object:
+    """Return the ONNX graph of a module, with these names; `shapes` says which axes of the example may change."""
+    program = torch.onnx.export(
+        module,
+        example,
+        dynamo=True,
+        dynamic_shapes=shapes,
+        input_names=inputs,
+        output_names=outputs,
+        verbose=False,
+    )
+    proto = program.model_proto
+    for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output, proto.graph):
+        del part.metadata_props[:]  # which line of which file made it: half of the file, and nobody's business
+    return proto
 
 
 def _quantized_onnx(onnx: ModuleType, proto: object, pictures: Sequence[Tensor]) -> object:
@@ -377,7 +385,7 @@ def _write_folder(path: Path, converted: object) -> None:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keep silent what exporters print and log of their own affairs."""
     logging.disable(logging.WARNING)
     try:

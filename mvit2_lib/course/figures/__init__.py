@@ -7,7 +7,7 @@ from .drawings import multi_head_unit, padding_windows, separable_unit
 from .maps import attention_map, attention_over_picture, digit_scores, latent_views, learned_maps
 from .pictures import index_image, panels, picture, prediction, receptive_fields, split_by_place, taken
 from .showpiece import attention_pair, course_picture
-from .timings import memory, operators, quadratic_vs_linear, repetitions, speed_ratios, times, waterfall
+from .timings import devices, memory, operators, quadratic_vs_linear, repetitions, speed_ratios, times, waterfall
 from .worked import worked_example
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "confusion",
     "course_picture",
     "curves",
+    "devices",
     "digit_scores",
     "index_image",
     "latent_views",

@@ -55,6 +55,50 @@ def quadratic_vs_linear(timings: Timings, fit_from: int = 512) -> Figure:
     return figure
 
 
+def devices(runs: Sequence[Timings], fit_from: int = 512) -> Figure:
+    """Draw what many devices measured, a panel for each contestant: thin lines for devices, a thick one for the median.
+
+    Above each panel stands the range of the slopes from `fit_from` on, over the devices with three sizes or more there.
+    """
+    names = list(dict.fromkeys(name for timings in runs for name in timings.names))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDEST, 4.6), layout="constrained")
+        for axes, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False)[0], names, strict=True):
+            _draw_devices(axes, [timings for timings in runs if name in timings.names], name, fit_from)
+        figure.axes[0].set_ylabel("milliseconds")
+        figure.suptitle(f"{runs[0].title}: {len(runs)} device{'s' * (len(runs) > 1)}", size=11)
+    return figure
+
+
+def _draw_devices(axes: Axes, runs: Sequence[Timings], name: str, fit_from: int) -> None:
+    look = _look(runs[0], name)
+    at: dict[int, list[float]] = {}
+    for timings in runs:
+        sizes, best = timings.sizes(name), [1e3 * seconds for seconds in timings.seconds(name)]
+        axes.plot(sizes, best, color=look["color"], linewidth=0.8, alpha=0.5, marker="", linestyle="-")
+        for size, milliseconds in zip(sizes, best, strict=True):
+            at.setdefault(size, []).append(milliseconds)
+    # Sizes that only some devices reached would give the median a kink.
+    common = sorted(size for size, values in at.items() if len(values) == len(runs))
+    axes.plot(common, [statistics.median(at[size]) for size in common], linewidth=2.5, **look)
+    slopes = [
+        timings.slope(name, fit_from).value
+        for timings in runs
+        if sum(size >= fit_from for size in timings.sizes(name)) > 2
+    ]
+    said = (
+        f"slope {min(slopes):.2f} to {max(slopes):.2f}"
+        if len(slopes) > 1
+        else "".join(f"slope {v:.2f}" for v in slopes)
+    )
+    axes.set_title(f"{name}\n{said}", size=10)
+    axes.set_xscale("log", base=2)
+    axes.set(xlabel="tokens k", yscale="log")
+    axes.set_xticks(sorted(at), [f"{size:g}" for size in sorted(at)], rotation=45)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.3)
+
+
 def memory(timings: Timings, counted: Mapping[str, Sequence[float]]) -> Figure:
     """Draw measured peak memory as marks over lines that were counted, in bytes at each size."""
     with mpl.rc_context(STYLE):

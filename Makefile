@@ -42,6 +42,9 @@ wheels: .venv/course-is-installed    ## fill wheels/, from which a room without 
 site: .venv/docs-are-installed docs/node_modules    ## the web site, into build/site
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/doctrees docs build/site
 
+slides: .venv/docs-are-installed docs/node_modules    ## one deck for each notebook and one of ninety minutes, into build/slides
+	$(BIN)/python docs/slides.py build/slides
+
 live: site    ## the web site for phones in the same network, with a QR code of the live page; PORT=8000
 	$(BIN)/python docs/live_page.py build/site --port $(PORT)
 

@@ -6,15 +6,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import live_page
 import pages
+import slides
 
+EXTRA = Path(__file__).parents[1] / "build" / "extra"  # what lies beside Sphinx' own pages
 pages.write()
-live_page.build(Path(__file__).parents[1] / "build" / "extra" / "live")
+live_page.build(EXTRA / "live")
+slides.build(EXTRA / "slides")
 
 project = "MobileViTv2, from one dot product to the complete model"
 html_title = "MobileViTv2"
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["node_modules", "live"]
+exclude_patterns = ["node_modules", "live", "slides"]
 nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3

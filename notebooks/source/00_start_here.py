@@ -17,7 +17,7 @@
 # Run a cell with <kbd>Shift</kbd>+<kbd>Enter</kbd>. The minutes in the heading of a section count from the start
 # of the notebook; those of an exercise say how long it takes.
 
-# %% [markdown]
+# %% [markdown] slide="One command says whether a machine has everything." ask="Whose machine says [FAIL], and what does the line ask for?"
 # ## Is your machine ready? · 0 min · ◆
 #
 # The first cell checks whether this notebook's Python has PyTorch. If it does, it prints nothing.
@@ -46,7 +46,7 @@ from mvit2_lib.course import figures, setup
 # %%
 setup.check_machine()
 
-# %% [markdown]
+# %% [markdown] slide="A complete MobileViTv2, trained on 1,415 handwritten digits, comes with the course."
 # ## The destination, running · 2 min · ◇
 #
 # MobileViTv2 is a network that looks at a picture and says what is in it. Here is one that is finished: a small
@@ -67,7 +67,7 @@ images, labels = mv.load_digits("test")
 picture = images[178:179]  # [1, 1, 64, 64]
 print(tuple(images.shape), tuple(picture.shape))
 
-# %%
+# %% slide="An arch, a stem on the right, a broad foot: 8 × 8 pixels, enlarged"
 figures.show(
     figures.picture(picture[0, 0]),
     alt="A blurred white stroke on black: an arch that opens to the left, a stem on "
@@ -83,7 +83,7 @@ figures.show(
 # The model returns ten *logits*, one score for each digit. The *softmax* turns them into probabilities, positive
 # numbers that add up to one. `inference_mode` tells PyTorch that nothing is to be learned now.
 
-# %%
+# %% slide="Two is ahead, and three comes close behind"
 with torch.inference_mode():
     probabilities = model(picture).softmax(dim=1)[0]  # [10]
 for guess in probabilities.topk(3).indices:
@@ -98,7 +98,7 @@ print(f"The label says {labels[178]}.")
 # %% [markdown]
 # One picture proves nothing, so ask for all 382. A model that guessed at random would get about 38 of them right.
 
-# %%
+# %% slide="One picture proves nothing: ask for all 382"
 with torch.inference_mode():
     guesses = model(images).argmax(dim=1)  # [382]
 correct = int((guesses == labels).sum())
@@ -110,7 +110,7 @@ print(
 # That is the destination: a complete MobileViTv2 that works on real input. By notebook 05 you will have built
 # every part of it.
 
-# %% [markdown]
+# %% [markdown] slide="The same kind of network, with Apple's weights from 1.28 million photographs."
 # ## The same kind of network on a photograph · 7 min
 #
 # Apple, whose researchers published MobileViTv2, also published weights trained on 1.28 million photographs in
@@ -133,7 +133,7 @@ except mv.RetryError:
 # The photograph comes with scikit-image. `preprocess` shrinks it, cuts out the middle, and makes a tensor of it,
 # `[1, 3, 256, 256]`: one picture, three colours, values from 0 to 1.
 
-# %%
+# %% slide="What the model gets to see: 256 × 256 pixels"
 photograph = mv.sample_picture("chelsea")
 batch = mv.preprocess(photograph)  # [1, 3, 256, 256]
 figures.show(
@@ -147,7 +147,7 @@ figures.show(
 # > **Predict.** ImageNet knows five kinds of house cat: tabby, tiger cat, Persian, Siamese and Egyptian. Which
 # > will the model name first?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Run this cell with a network: the answer is not stored"
 if imagenet_model is None:
     print("Skipped: there are no ImageNet weights without a network.")
 else:
@@ -172,7 +172,7 @@ else:
 #
 # Notebook 06 gives both programs the same weights and compares their answers.
 
-# %% [markdown]
+# %% [markdown] slide="Every token may ask its own question, or all tokens may share one."
 # ## The one idea, in one picture · 11 min · ◆
 #
 # A network of this kind cuts a picture into small pieces, and describes each piece by a list of numbers, a
@@ -187,7 +187,7 @@ else:
 # answers, the tokens are averaged into one summary. Every token receives that same summary, and lets more or less
 # of it through.
 
-# %%
+# %% slide="Above, every token asks; below, all ask the same"
 figures.show(
     figures.course_picture(),
     alt="A cat in 16 patches. Above, a 16 by 16 map in which each patch has its own "
@@ -207,7 +207,7 @@ figures.show(
 # > once. How many comparisons does multi-head attention make there, and how many does separable attention make?
 # > And at 1,024 tokens, on a picture of 512 × 512?
 
-# %%
+# %% slide="Four times the tokens: sixteen times the comparisons, or four times"
 for k in (16, 256, 1024):
     print(f"{k:5,} tokens: {k * k:9,} comparisons against {k:5,}")
 
@@ -218,7 +218,7 @@ for k in (16, 256, 1024):
 # Comparisons are not the whole cost, and fewer of them do not promise a faster network. Notebook 03 counts work and
 # memory, predicts how the times grow, and measures them. Notebook 02 shows what the shared question gives up.
 
-# %% [markdown]
+# %% [markdown] slide="Ninety minutes for the idea, half a day to a trained network, or everything." ask="Who wants to understand the idea, and who wants to use the model?"
 # ## Your way through the course · 15 min · ◆
 #
 # | notebook | what you build or find out | minutes |

@@ -17,7 +17,7 @@
 # *73 minutes: 47 to read, run and build, 26 for the exercises at the end.*
 # Headings with ◆ are on the 90-minute route, those with ◆ or ◇ on the half-day route (notebook 00).
 
-# %% [markdown]
+# %% [markdown] slide="A token is a list of numbers that describes a piece of a picture."
 # ## Three tokens · 0 min · ◇
 #
 # The set-up first: PyTorch, and this course's library.
@@ -55,7 +55,7 @@ print(k, "tokens of width", d)
 #
 # > **Predict.** Which is the larger dot product: fur with ear, or fur with grass?
 
-# %%
+# %% slide="Fur and ear score 5, fur and grass only 1"
 scores = torch.zeros(k, k)
 for i in range(k):
     for j in range(k):
@@ -69,11 +69,11 @@ print(scores)
 # A table of all dot products is a matrix product: the rows of $x$ times the columns of its
 # transpose $x^\top$. In PyTorch that is `x @ x.mT`. One line replaces two loops, and both must agree:
 
-# %%
+# %% slide="All dot products at once are one matrix product"
 torch.testing.assert_close(x @ x.mT, scores)
 print("one matrix product gives the same table")
 
-# %% [markdown]
+# %% [markdown] slide="Each token borrows a little from the others, and more from those it resembles." ask="Why not simply divide each row of scores by its sum?"
 # ## From scores to attention · 4 min · ◇
 #
 # Each token should borrow a little from the others, and more from those it resembles. So we turn
@@ -101,7 +101,7 @@ print("the rows add up to", [round(total, 4) for total in weights.sum(dim=-1).to
 # %% [markdown]
 # This table of weights is the *attention map*. In a picture, dark means much attention:
 
-# %%
+# %% slide="Each row shows where one token looks"
 figures.show(
     figures.attention_map(weights, names),
     alt="A 3 by 3 map: fur and ear look mostly at themselves and a little at each "
@@ -124,7 +124,7 @@ print(y)
 # %% [markdown]
 # A weighted sum of rows, for every row of weights, is again a matrix product:
 
-# %%
+# %% slide="**Compare, weigh, average:** that is attention"
 torch.testing.assert_close(weights @ x, y)
 print("softmax(x xᵀ) x is the same")
 
@@ -142,7 +142,7 @@ batch_y = (batch @ batch.mT).softmax(dim=-1) @ batch  # [B, k, d]
 torch.testing.assert_close(batch_y[0], y)
 print(tuple(batch_y.shape))
 
-# %% [markdown]
+# %% [markdown] slide="Real tokens are wide, and dot products of wide tokens are large."
 # ## Why divide by a square root · 9 min · ◇
 #
 # Real tokens are much wider than four. What happens to a dot product when $d$ grows? We draw two
@@ -152,7 +152,7 @@ print(tuple(batch_y.shape))
 # > **Predict.** The dot product is a sum of $d$ products. How does its *variance* grow with $d$: not
 # > at all, like $\sqrt d$, like $d$, or like $d^2$?
 
-# %%
+# %% slide="The variance grows like $d$, so a dot product grows like $\\sqrt d$"
 torch.manual_seed(0)
 widths = [4, 16, 64, 256, 1024]
 for width in widths:
@@ -192,7 +192,7 @@ for width in widths:
     plain.append(reaction(dots))
     scaled.append(reaction(dots / width**0.5))
 
-# %%
+# %% slide="Undivided, the softmax reacts less and less as tokens get wider"
 reactions = {"scores as they are": plain, "divided by √d": scaled}
 figures.show(
     figures.lines(widths, reactions, "width d", "reaction of the largest weight"),
@@ -216,7 +216,7 @@ assert plain == sorted(plain, reverse=True), plain
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slide="Asking, being compared, being averaged: three jobs, three learned matrices."
 # ## Query, key, value · 14 min · ◆
 #
 # Our tokens are $k = 3$ pieces of a picture, *fur*, *ear* and *grass*. Each is a row of $d = 4$ numbers
@@ -249,7 +249,7 @@ query, key, value = x @ W_Q, x @ W_K, x @ W_V  # [k, d] each
 # > **Predict.** In the table $x x^\top$ the score of *fur* for *ear* equals that of *ear* for *fur*.
 # > Is the table $Q K^\top$ symmetric as well?
 
-# %%
+# %% slide="It is not: asking and being found are different jobs now"
 print(query @ key.mT)
 
 # %% [markdown]
@@ -260,13 +260,13 @@ print(query @ key.mT)
 # hands nearly everything to a single token.
 # PyTorch has this formula built in, and ours equals it:
 
-# %%
+# %% slide="One head of attention, equal to PyTorch's"
 one_head = (query @ key.mT / d**0.5).softmax(dim=-1) @ value  # [k, d]
 built_in = F.scaled_dot_product_attention(query[None], key[None], value[None])[0]
 torch.testing.assert_close(built_in, one_head)
 print("equal to F.scaled_dot_product_attention")
 
-# %% [markdown]
+# %% [markdown] slide="Cut the width into $h$ parts, run one head on each, and mix the results with $W_O$."
 # ## Several heads · 18 min · ◆
 #
 # One map gives a token one mixture of all tokens. It may need several: one for "what has my colour?",
@@ -279,7 +279,7 @@ print("equal to F.scaled_dot_product_attention")
 # First as a list of heads, with $h = 2$. The scores are dot products of width $d_h$ now, so the
 # divisor is $\sqrt{d_h}$:
 
-# %%
+# %% slide="First as a list of heads"
 h = 2
 d_h = d // h
 heads = []
@@ -295,7 +295,7 @@ print(listed)
 # axis of their own. *Cut* the width into heads, then *move* the new axis in front of the tokens:
 
 
-# %%
+# %% slide="All heads at once: cut the width, then move the new axis"
 def split_heads(x):
     return x.unflatten(-1, (h, d_h)).transpose(-3, -2)  # [h, k, d_h]
 
@@ -308,7 +308,7 @@ print(tuple(query.shape), "->", tuple(split_heads(query).shape))
 # > **Predict.** `query.reshape(h, k, d_h)` has the right shape too. Which numbers would its first head
 # > contain?
 
-# %%
+# %% slide="The wrong numbers, in the right shape, without an error"
 numbered = torch.arange(k * d).reshape(k, d)  # [k, d]
 print("cut, then move:  ", split_heads(numbered)[0].tolist())
 print("reshape at once: ", numbered.reshape(h, k, d_h)[0].tolist())
@@ -321,7 +321,7 @@ print("reshape at once: ", numbered.reshape(h, k, d_h)[0].tolist())
 #
 # With heads as an axis, the formula from before works unchanged, for all heads at once:
 
-# %%
+# %% slide="The same formula, for all heads at once: two maps in place of one"
 head_q, head_k, head_v = split_heads(query), split_heads(key), split_heads(value)
 maps = (head_q @ head_k.mT / d_h**0.5).softmax(dim=-1)  # [h, k, k]
 averaged = maps @ head_v  # [h, k, d_h]
@@ -333,7 +333,7 @@ print(maps)
 # The result equals the list of heads, and there are two maps in place of one. The heads look at
 # different tokens.
 
-# %% [markdown]
+# %% [markdown] slide="You have seen every piece. Put them together." ask="Which of the four matrices could be left out, and what would be lost?"
 # ## Build it: the module · 23 min · ◇
 #
 # In a network the four matrices are learned. `nn.Linear` holds such a matrix and adds a *bias*, a
@@ -401,7 +401,7 @@ print("the module equals the formula, with", learned, "learned numbers")
 # PyTorch's module takes $x$ three times, once for each part it plays. It returns the result, and the
 # mean of the heads' maps.
 
-# %%
+# %% slide="Equal to `nn.MultiheadAttention`, biases included"
 with torch.no_grad():
     for parameter in ours.parameters():
         parameter.normal_()
@@ -417,7 +417,7 @@ print("equal to nn.MultiheadAttention")
 # %% [markdown]
 # All of it in one drawing: a box for each step, with the shape that leaves it.
 
-# %%
+# %% slide="Two boxes work on all $k \\times k$ pairs: the reason for this course"
 figures.show(
     figures.multi_head_unit(),
     alt="Boxes from x upwards: projections W_Q, W_K, W_V; dot products and softmax, "
@@ -428,13 +428,13 @@ figures.show(
 # *Read from below. The two pink boxes work on all $k \times k$ pairs of tokens: they are the reason
 # for this whole course.*
 
-# %% [markdown]
+# %% [markdown] slide="Does attention know where its tokens stand?"
 # ## Does order matter? · 35 min · ◇
 #
 # > **Predict.** Swap the first and the last token, and run the module again. What happens to the
 # > output?
 
-# %%
+# %% slide="The output is reordered in the same way: attention sees a set"
 with torch.no_grad():
     for order in ([2, 1, 0], [1, 2, 0], [0, 2, 1]):
         same = torch.allclose(ours(x[order]), ours(x)[order], atol=1e-6)
@@ -448,7 +448,7 @@ with torch.no_grad():
 # A model that needs positions must put them into the tokens. MobileViTv2 does that with
 # convolutions, which look at neighbours (notebook 04).
 
-# %% [markdown]
+# %% [markdown] slide="A photograph in 256 patches, each described by its colours."
 # ## On a real picture · 37 min
 #
 # Now a photograph, cut into a grid of 16 × 16 patches: 256 tokens. To describe a patch in a few
@@ -480,7 +480,7 @@ print(tuple(cat_map.shape))
 #
 # > **Predict.** Besides itself, where will a patch in the left eye look? And one on the nose?
 
-# %%
+# %% slide="The eye finds the other eye, the nose its side, the forehead other fur"
 asking = {"eye": (6, 5), "nose": (13, 10), "forehead": (2, 9)}
 figures.show(
     figures.attention_over_picture(picture, cat_map, asking),
@@ -496,7 +496,7 @@ figures.show(
 #
 # How widely does each of them look? Count the patches that share nine tenths of its attention:
 
-# %%
+# %% slide="No two rows are equal: 256 questions, $256 \\times 256$ comparisons"
 for name, (row, column) in asking.items():
     shares = cat_map[16 * row + column].sort(descending=True).values.cumsum(dim=0)
     print(f"{name:9}{int((shares < 0.9).sum()) + 1:3} patches of 256")
@@ -506,7 +506,7 @@ print(len(cat_map.unique(dim=0)), "different rows")
 # Each token asks its own question and gets its own answer: no two rows of the map are equal. It took
 # $256 \times 256 = 65{,}536$ comparisons.
 
-# %% [markdown]
+# %% [markdown] slide="Count the steps of the matrix products."
 # ## What it costs · 42 min · ◆
 #
 # A *multiply–accumulate* (MAC) is one multiplication and one addition: one step of a matrix product.
@@ -524,7 +524,7 @@ print(len(cat_map.unique(dim=0)), "different rows")
 #
 # > **Predict.** For $d = 64$, at which $k$ do the two quadratic steps overtake the four projections?
 
-# %%
+# %% slide="At $k = 2d$ the pairs overtake the projections"
 rows = []
 for number in (64, 128, 256, 1024):
     linear, pairs = 4 * number * 64**2, 2 * number**2 * 64
@@ -536,7 +536,7 @@ tables.show(rows)
 # that was never checked. PyTorch can count what it executes, here the library's module for multi-head attention. It counts two operations for
 # each MAC. `cost.multi_head_macs` is the formula $4kd^2 + 2k^2d$.
 
-# %%
+# %% slide="PyTorch counts the same, to the last digit"
 from torch.utils.flop_counter import FlopCounterMode
 
 with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -550,7 +550,7 @@ print("by the formula:    ", cost.multi_head_macs(256, 64))
 # real layers add (*biases*, $4kd$ additions), the scaling, or the softmax ($h k^2$ exponentials, here 262,144 beside 12.6
 # million MACs). Notebook 03 measures whole layers, with all of these.
 
-# %%
+# %% slide="Each time $k$ doubles, the projections double and the pairs quadruple"
 ks = [64, 128, 256, 512, 1024, 2048, 4096]
 projections = [4 * n * 64**2 / 1e6 for n in ks]
 pairs = [2 * n**2 * 64 / 1e6 for n in ks]

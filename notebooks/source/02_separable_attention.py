@@ -16,7 +16,7 @@
 # *88 minutes: 59 to read, run and build, 29 for the exercises at the end.*
 # Three cells train small networks, and take about a quarter of a minute each.
 
-# %% [markdown]
+# %% [markdown] slide="Suppose all tokens agree on *one* question. Then $k$ comparisons replace $k^2$."
 # ## One question for everybody · 0 min · ◆
 #
 # The set-up, and the three tokens of notebook 01. Four numbers say how *warm*, *striped*, *green* and
@@ -52,7 +52,7 @@ print(k, "tokens of width", d)
 # The shared question is a vector of $d$ learned numbers. The MobileViTv2 paper (arXiv 2206.02680, from
 # here on *the paper*) calls it the *latent token* $L$. Ours asks: are you warm, and a little striped?
 
-# %%
+# %% slide="One dot product for each token, with the shared question $L$"
 L = torch.tensor([1.0, 0.5, 0.0, 0.0])  # [d]
 scores = torch.zeros(k, 1)
 for i in range(k):
@@ -68,7 +68,7 @@ W_I = L[:, None]  # [d, 1]
 torch.testing.assert_close(x @ W_I, scores)
 print("one product gives the same scores")
 
-# %% [markdown]
+# %% [markdown] slide="A softmax turns scores into weights, the *context scores*"
 # As before, a softmax turns scores into weights that add up to one. The paper calls these weights the
 # *context scores* $c_s$ (Section 3.2, leading to its Eq. 2), and so do we:
 #
@@ -77,7 +77,7 @@ print("one product gives the same scores")
 # > **Predict.** The scores have shape `[k, 1]`. Over which axis must the softmax run: the first, which
 # > holds the tokens, or the last?
 
-# %%
+# %% slide="Over the tokens. Along the last axis every score is 1, and no error is raised"
 over_tokens = scores.softmax(dim=-2)  # [k, 1]
 over_last = scores.softmax(dim=-1)  # [k, 1]
 print("over the tokens:   ", over_tokens.flatten())
@@ -94,7 +94,7 @@ c_s = over_tokens
 for name, share in zip(names, c_s.flatten().tolist(), strict=True):
     print(f"{name:6} {share:.2f}")
 
-# %% [markdown]
+# %% [markdown] slide="The keys of all tokens are averaged to a single vector." ask="In multi-head attention a token that is found gives its value. What does it give here?"
 # ## One summary · 5 min · ◆
 #
 # In multi-head attention, a token that is found gives its *value*. Here it gives a *key* $x W_K$. The keys
@@ -106,7 +106,7 @@ for name, share in zip(names, c_s.flatten().tolist(), strict=True):
 # Here $c_s(i)$ is the score of token $i$. First slowly, one token at a time. The matrices are random and
 # small. Real layers also add a *bias*, a learned vector, which the equations leave out:
 
-# %%
+# %% slide="First slowly, one token at a time"
 torch.manual_seed(0)
 W_K, W_V, W_O = torch.randn(3, d, d) / 2
 b_K, b_V, b_O = torch.randn(3, d) / 2
@@ -120,7 +120,7 @@ print(c_v)
 # %% [markdown]
 # Then all tokens at once, and the two must agree:
 
-# %%
+# %% slide="Then all at once: however many tokens, the summary has $d$ numbers"
 keys = x @ W_K + b_K  # [k, d]
 torch.testing.assert_close((c_s * keys).sum(dim=-2, keepdim=True), c_v)
 print("one line gives the same context vector", tuple(c_v.shape))
@@ -128,7 +128,7 @@ print("one line gives the same context vector", tuple(c_v.shape))
 # %% [markdown]
 # However many tokens there are, their summary has $d$ numbers. Hold on to that.
 
-# %% [markdown]
+# %% [markdown] slide="Every token receives the same vector, and lets through as much of it as its gate says."
 # ## What each token does with it · 7 min · ◆
 #
 # Every token now receives this same vector. To get different outputs, each token decides *how much*
@@ -151,7 +151,7 @@ print(y)
 # %% [markdown]
 # PyTorch repeats the one row of $c_v$ for all tokens. That is called *broadcasting*, and needs no copy:
 
-# %%
+# %% slide="`[k, d]`: the one row is repeated for all tokens"
 gates = F.relu(x @ W_V + b_V)  # [k, d]
 torch.testing.assert_close((c_v * gates) @ W_O + b_O, y)
 print("equal; the product has shape", tuple((c_v * gates).shape))
@@ -160,7 +160,7 @@ print("equal; the product has shape", tuple((c_v * gates).shape))
 # **Score, summarise, gate.** That is all of separable attention. Here are our three tokens on their way
 # through it, biases included:
 
-# %%
+# %% slide="**Score, summarise, gate:** three tokens on their way"
 figures.show(
     figures.worked_example(names, x, c_s, keys, gates),
     alt="Numbers in cells: three tokens, their context scores, their keys, one summary "
@@ -174,14 +174,14 @@ figures.show(
 #
 # As a drawing for any $k$ and $d$:
 
-# %%
+# %% slide="No box holds $k \\times k$ numbers"
 figures.show(
     figures.separable_unit(),
     alt="Boxes from x upwards: W_I and softmax give k scores, W_K gives keys; their "
     "weighted sum c_v meets ReLU(x W_V), then W_O.",
 )
 
-# %% [markdown]
+# %% [markdown] slide="The keys are averaged, and the values are not averaged at all"
 # *Read from below; the square brackets hold the shape that leaves a box. No box holds $k \times k$
 # numbers. The largest hold $k \times d$, and the summary holds $d$.*
 #
@@ -196,7 +196,7 @@ figures.show(
 #
 # So the keys are averaged, and the values are not averaged at all.
 
-# %% [markdown]
+# %% [markdown] slide="Score, summarise, gate: three lines between the matrices." ask="Over which axis does the sum run, and what must be kept?"
 # ## Build it: the module · 13 min · ◆
 #
 # In a network the matrices are learned. `nn.Linear` holds such a matrix and a bias. You write what happens
@@ -236,7 +236,7 @@ checks.separable_module(MySeparable)
 # The library's module has the same names. With our numbers inside, it gives what the loops gave. As
 # `nn.Linear` stores matrices transposed, we hand them over as `.mT`:
 
-# %%
+# %% slide="The library's module gives what the loops gave"
 ours = mv.SeparableSelfAttention(d)
 by_hand = {
     "W_I": (W_I, torch.zeros(1)),
@@ -249,7 +249,7 @@ for name, (matrix, bias) in by_hand.items():
 torch.testing.assert_close(ours(x), y)
 print("mv.SeparableSelfAttention equals the loops")
 
-# %% [markdown]
+# %% [markdown] slide="In other programs one 1×1 convolution takes the place of three matrices."
 # ## As others write it · 20 min
 #
 # In ml-cvnets, timm and transformers the layer looks different, in two ways.
@@ -263,7 +263,7 @@ print("mv.SeparableSelfAttention equals the loops")
 # Here is that form, written from its description:
 
 
-# %%
+# %% slide="The form of ml-cvnets, timm and transformers"
 class ConvolutionForm(nn.Module):
     def __init__(self, dim):
         super().__init__()
@@ -285,7 +285,7 @@ class ConvolutionForm(nn.Module):
 # Give it our weights, and tokens in its layout. A convolution's weight has two more axes, of length
 # one:
 
-# %%
+# %% slide="Row 0 is $W_I$, then come $W_K$ and $W_V$"
 conv, three = ConvolutionForm(d), (ours.W_I, ours.W_K, ours.W_V)
 tall = torch.cat([linear.weight for linear in three])  # [1 + 2d, d]
 tall_bias = torch.cat([linear.bias for linear in three])
@@ -301,7 +301,7 @@ print("1×1 convolutions and linear layers give the same")
 # %% [markdown]
 # Row 0 is $W_I$, the next $d$ rows are $W_K$, the last $d$ rows $W_V$.
 
-# %% [markdown]
+# %% [markdown] slide="Every token is projected to a key, and then the keys are summed. Is there a cheaper way?" ask="Where in this sum could one product do the work of many?"
 # ## Cheaper still, exactly · 24 min · ◆
 #
 # Look at Eq. 2 again. For each picture of a batch of $B$, every one of the $k$ tokens is projected to a key, and then the keys are summed
@@ -335,7 +335,7 @@ checks.pooled_context_vector(pool_first)
 # %% [markdown]
 # After a softmax the scores add up to one, and so the bias counts once:
 
-# %%
+# %% slide="A sum of projections is the projection of the sum"
 pooled = (c_s * x).sum(dim=-2, keepdim=True)  # [1, d]
 torch.testing.assert_close(pooled @ W_K + b_K, c_v)
 print("the same context vector, with one projected vector instead of", k)
@@ -355,7 +355,7 @@ print("the same context vector, with one projected vector instead of", k)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slide="Multi-head attention has a map with $k$ different rows. What map does separable attention have?"
 # ## A map of rank one · 30 min · ◆
 #
 # Multi-head attention has a map with $k$ rows, one for each token's question. Does separable
@@ -363,7 +363,7 @@ print("the same context vector, with one projected vector instead of", k)
 #
 # > **Predict.** Write down that $k \times k$ map for our three tokens. How do its rows differ?
 
-# %%
+# %% slide="All its rows are equal: *rank one*. That is the saving, and the sacrifice"
 implied = c_s.mT.expand(k, k)  # [k, k]
 torch.testing.assert_close(implied @ keys, c_v.expand(k, d))
 print(implied)
@@ -377,7 +377,7 @@ print("rank:", torch.linalg.matrix_rank(implied).item())
 # Without any preference, the one row is an ordinary mean. Set $W_I$ to zero, and separable attention
 # becomes *average pooling and a gate*:
 
-# %%
+# %% slide="Without any preference, what is left is a mean and a gate"
 plain = mv.SeparableSelfAttention(d)
 nn.init.zeros_(plain.W_I.weight)
 mean_key = plain.W_K(x.mean(dim=-2, keepdim=True))  # [1, d]
@@ -392,7 +392,7 @@ print("with W_I = 0: mean, projection, gate")
 # from the plain mean. GCNet (arXiv 1904.11492) adds a softmax-weighted mean to every token. Fastformer
 # (arXiv 2108.09084) has a global query and a global key.
 
-# %% [markdown]
+# %% [markdown] slide="One summary for all. So take a task in which every token needs another answer: reverse a sequence."
 # ## What is lost · 33 min · ◆
 #
 # One summary for all tokens: which tasks become hard? Here is one made to be hard for it. The input is
@@ -489,7 +489,7 @@ for name, attention in kinds.items():
 # Every mark is one trained network, every line a mean of three. Those of multi-head attention lie on
 # top of each other:
 
-# %%
+# %% slide="Longer sequences are harder for separable attention"
 labels = ("digits in the sequence (k)", "share of right digits")
 figures.show(
     figures.spread(lengths, reversing, *labels, chance=0.1),
@@ -532,7 +532,7 @@ favourites = (own_rows.argmax(dim=-1) + 1).tolist()
 assert favourites == list(range(12, 0, -1)), favourites
 print("multi-head: tokens 1 to 12 look most at tokens", *favourites)
 
-# %%
+# %% slide="Left, each token looks at its mirror image. Right, all look the same way"
 figures.show(
     figures.learned_maps(own_rows, same_rows),
     alt="Two 12 by 12 maps. Left, multi-head: a line from the lower left to the upper "
@@ -546,7 +546,7 @@ figures.show(
 # Separable attention has to squeeze the whole sequence into one summary of 32 numbers, and each token
 # has to find its digit in there with nothing but a gate.
 
-# %% [markdown]
+# %% [markdown] slide="Is the task out of reach, or only hard? Change one thing at a time."
 # ## How much is lost? · 44 min · ◆
 #
 # Is the task out of reach for separable attention, or only hard? At sixteen digits, change one thing at a
@@ -570,7 +570,7 @@ for name, change in changes.items():
         model = learn(mv.SeparableSelfAttention, reverse, 16, seed, **change)
         sixteen[name].append(share_of_right(model, reverse, 16))
 
-# %%
+# %% slide="Width, training, learning rate and depth all help, on average"
 figures.show(
     figures.runs(sixteen, "share of 16 digits that are right", chance=0.1),
     alt="Six rows of three squares and a bar for their mean. The bar of width 16 is "
@@ -624,7 +624,7 @@ for task, classes in ((large_mean, 2), (most_frequent, 10)):
 # The means of the three seeds. The network without attention shows how far a token gets with its own
 # digit alone:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Where one answer serves all tokens, one summary is enough"
 rows = []
 for task, mean in shared.items():
     shares = {name: f"{share:.2f}" for name, share in mean.items()}
@@ -637,7 +637,7 @@ tables.show(rows)
 # And MobileViTv2 does not rely on attention alone. Its convolutions pass on what is near, and it has nine
 # attention layers.
 
-# %% [markdown]
+# %% [markdown] slide="The digit model has trained questions. Its first attention looks over 16 patches."
 # ## Where a trained model looks · 51 min · ◆
 #
 # The course comes with a complete MobileViTv2 that reads handwritten digits, with trained questions. Its first
@@ -661,7 +661,7 @@ digit_scores = kept[0].mean(dim=1).squeeze(-1)  # [B, k]: the mean of four group
 # %% [markdown]
 # > **Predict.** Equal scores would be one sixteenth each. Will this question prefer the patches with strokes?
 
-# %%
+# %% slide="There are preferences"
 figures.show(
     figures.digit_scores(digit_pictures[:6, 0], digit_scores[:6]),
     alt="Six digits, and under each a grid of 4 by 4 patches coloured by their context "
@@ -673,7 +673,7 @@ figures.show(
 # largest values stand under each map.* There are preferences. Do they follow the strokes? We correlate the weight of
 # each patch with its brightness, picture by picture:
 
-# %%
+# %% slide="In nearly all pictures, brighter patches count a little more"
 brightness = F.adaptive_avg_pool2d(digit_pictures, 4).flatten(1)  # [B, k]
 pairs = torch.stack([digit_scores, brightness], dim=1)  # [B, 2, k]
 correlations = torch.stack([torch.corrcoef(pair)[0, 1] for pair in pairs])  # [B]
@@ -684,7 +684,7 @@ print(f"mean correlation {correlations.mean():.1f},", f"above zero in {positive:
 # Weakly: in nearly all pictures, brighter patches count a little more. It is tempting to tell stories about such maps.
 # Notebook 06 tests whether they matter for the answers.
 
-# %% [markdown]
+# %% [markdown] slide="Between *everybody with everybody* and *one question* lies Linformer." ask="Why does a trained Linformer work for a single k only?"
 # ## Three attentions, one table · 55 min · ◆
 #
 # Between "everybody with everybody" and "one question" lies *Linformer* (arXiv 2006.04768). It keeps
@@ -733,7 +733,7 @@ tables.show(rows)
 # %% [markdown]
 # They agree to the last digit. Now let $k$ grow:
 
-# %%
+# %% slide="Only multi-head attention bends upwards"
 ks = [64, 128, 256, 512, 1024, 2048, 4096]
 series = {
     "multi-head": [cost.multi_head_macs(n, 64) / 1e6 for n in ks],

@@ -18,7 +18,7 @@
 # *72 minutes: 48 to read, run and build, 24 for the exercises at the end.*
 # All measurements together take about half a minute.
 
-# %% [markdown]
+# %% [markdown] slide="Counts are the same on every machine, now and in ten years."
 # ## Count first · 0 min · ◆
 #
 # The set-up:
@@ -42,7 +42,7 @@ from mvit2_lib.course import checks, figures, records, tables, timing
 # > **Predict.** With twice as many tokens, separable attention takes very nearly twice the work. How many times
 # > more does multi-head attention take at 64 tokens than at 32? And at 16,384 than at 8,192?
 
-# %%
+# %% slide="On paper, too, multi-head attention only *becomes* quadratic"
 d, heads, p = 64, 4, 64
 rows = []
 for k in (2**power for power in range(6, 15)):
@@ -54,7 +54,7 @@ for k in (2**power for power in range(6, 15)):
     rows.append(row | {"multi-head / separable": f"{quadratic / linear:.1f}"})
 tables.show(rows)
 
-# %% [markdown]
+# %% [markdown] slide="The most bytes that each holds at once"
 # *Growth* divides the work by that for half as many tokens. It is 2.40 at 64 tokens, where the four
 # projections weigh most, and close to 4 from some thousands on. So even on paper, multi-head
 # attention is not purely quadratic. It *becomes* so. Projections and pairs take equally many MACs at $k = 2d = 128$.
@@ -73,7 +73,7 @@ tables.show(rows)
 # | Linformer | $4\,(2hkp + kd + pd)$ |
 # | separable | $4\,(2kd + d)$ |
 
-# %%
+# %% slide="Gigabytes against megabytes, for one layer and one picture"
 rows = []
 for k in (64, 256, 1024, 4096, 16384):
     row = {"k": k, "multi-head": cost.multi_head_bytes(k, d, heads)}
@@ -89,7 +89,7 @@ tables.show(rows, caption="bytes held at once")
 # takes, nor what it costs to fetch a number from memory. For that we must measure, and a
 # measurement easily goes wrong.
 
-# %% [markdown]
+# %% [markdown] slide="Five mistakes, each shown on the machine in front of you."
 # ## Five ways to be wrong · 5 min · ◇
 #
 # From here on, numbers differ from machine to machine and from run to run. Those you see before you
@@ -116,7 +116,7 @@ def stopwatch(function, calls):
 # > **Predict.** How many times longer than the others does the first call take, in a program that has
 # > not used this kind of layer before?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="**One: the first call** sets things up, and does so once"
 torch.set_num_threads(1)
 layer, tokens = mv.SeparableSelfAttention(96), torch.randn(1, 300, 96)
 with torch.inference_mode():
@@ -133,7 +133,7 @@ print(
 # **Two: the mean.** A few slow calls pull it up. Call the same layer 400 times. Nothing changes
 # between the calls, except what else the machine is doing:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="**Two: the mean.** Noise makes calls longer, and hardly ever shorter"
 with torch.inference_mode():
     seconds = stopwatch(lambda: layer(tokens), calls=400)
 figures.show(
@@ -176,7 +176,7 @@ def stop(programs):
 # > **Predict.** One or two threads, alone or alongside other programs: in which of the four cases is the average call
 # > furthest from the best one?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="**Three: threads.** Read the last column"
 matrix, rows = torch.randn(384, 384), []
 for busy in (0, max(1, os.cpu_count() - 1)):
     programs = other_programs(busy)
@@ -206,7 +206,7 @@ tables.show(rows)
 # > **Predict.** The processor writes the same numbers in both cases. How much longer does the new
 # > memory take?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="**Four: new memory** has its price, in every call"
 numbers = 64 * 2**20 // 4  # 64 MiB of float32
 held = torch.empty(numbers)
 new = min(stopwatch(lambda: torch.empty(numbers).fill_(1), calls=6))
@@ -228,7 +228,7 @@ def in_turns(function, calls):
     return [stopwatch(function, calls=2) for _ in range(calls)]  # pairs of seconds
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="**Five: one after the other.** It is the same layer twice"
 with torch.inference_mode():
     a = stopwatch(lambda: layer(tokens), calls=600)
     programs = other_programs(os.cpu_count())
@@ -252,7 +252,7 @@ assert 0.8 < statistics.median(ratios) < 1.25, statistics.median(ratios)
 # troubles. A few long delays that hit only one of them can still tip the totals, and the median ignores those.
 # One after the other, the answer depends on what the machine did in the meantime.
 
-# %% [markdown]
+# %% [markdown] slide="Warm up. One thread. Rounds in turns. The shortest counts. Repeat what is short. Name the machine."
 # ## Build it: a protocol · 18 min · ◇
 #
 # What we do about it:
@@ -311,7 +311,7 @@ checks.benchmark(benchmark)
 # That was one contestant. The heart of the protocol for several, with rounds in turns:
 
 
-# %%
+# %% slide="The heart of the protocol"
 def interleaved(functions, rounds):
     for function in functions.values():
         function()  # warm up
@@ -333,7 +333,7 @@ def interleaved(functions, rounds):
 # > **Predict.** For $n = 512$, how many times as long does the product take as for $n = 256$?
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="$n^3$: about eight times as long"
 def product(size):
     square = torch.randn(size, size)
     return lambda: square @ square
@@ -365,7 +365,7 @@ for name, best in {"by hand": by_hand, "library": by_library}.items():
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slide="The fourth is *fused*: the same numbers, and never the whole map in memory."
 # ## Four attentions · 30 min · ◆
 #
 # Three attentions you know. The fourth is *fused* multi-head attention. It has the same weights and
@@ -374,7 +374,7 @@ for name, best in {"by hand": by_hand, "library": by_library}.items():
 # `scaled_dot_product_attention`:
 
 
-# %%
+# %% slide="Fused multi-head attention, in PyTorch's own operator"
 class Fused(mv.MultiHeadSelfAttention):
     def forward(self, x):
         projected = self.W_Q(x), self.W_K(x), self.W_V(x)  # [B, k, d] each
@@ -412,7 +412,7 @@ forward = timing.measure(timing.attentions(d, heads, p), sizes, memory=True)
 with_gradients = timing.attentions(d, heads, p, backward=True)
 backward = timing.measure(with_gradients, sizes[1:6], rounds=3)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Separable attention grows about linearly. Multi-head, fused or not, does not"
 both = {"forward": forward, "forward and backward": backward}
 figures.show(
     figures.times(both, fit_from=512, against="multi-head, fused"),
@@ -446,7 +446,7 @@ print("and more than eight times faster at 4096.")
 # %% [markdown]
 # What do the counts say about these slopes?
 
-# %%
+# %% slide="What the counts say about these slopes"
 large = (512, 1024, 2048, 4096)
 counts = {
     "multi-head": [cost.multi_head_macs(k, d) for k in large],
@@ -476,12 +476,12 @@ tables.show(rows)
 # *Separable attention may stay below 1.* At 512 tokens a part of its time is still what any call
 # costs, whatever the $k$.
 
-# %% [markdown]
+# %% [markdown] slide="Fused attention saves the memory. It does not save the comparisons."
 # ## Linear memory is not linear time · 38 min
 #
 # We counted bytes at the start. The same run measured them, from what PyTorch's allocator handed out:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Memory: what was measured lies on what was counted"
 counted = {
     "multi-head, explicit": [cost.multi_head_bytes(k, d, heads) for k in sizes],
     "Linformer": [cost.linformer_bytes(k, d, p, heads) for k in sizes],
@@ -514,7 +514,7 @@ print("fused attention: memory grows about linearly with k, time does not")
 #
 # What about attention over every single pixel of a picture of 1000 × 1000 pixels, $k = 10^6$?
 
-# %%
+# %% slide="Attention over every pixel of a picture of 1000 × 1000"
 million = 10**6
 many_bytes = cost.multi_head_bytes(million, d, heads), cost.separable_bytes(million, d)
 print(f"explicit multi-head attention would hold {many_bytes[0] / 1e9:,.0f} gigabytes,")
@@ -527,7 +527,7 @@ print(f"separable attention {many_bytes[1] / 1e9:.2f} gigabytes")
 # > **Predict.** If time were linear, the time *per token* would be the same at all sizes. Is it, up to
 # > $2^{18}$ tokens?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="The work is linear throughout, the time is not"
 alone = {"separable": timing.attentions(d)["separable"]}
 further = timing.measure(alone, [2**n for n in range(8, 19, 2)], rounds=3)
 for k in further.sizes("separable"):
@@ -540,7 +540,7 @@ for k in further.sizes("separable"):
 # small, fast *cache* beside the processor, and that every call needs new memory. A straight line through the
 # middle would promise too little time for a million tokens.
 
-# %% [markdown]
+# %% [markdown] slide="Figure 1 of the paper: $d = 512$, eight heads, one core."
 # ## The paper's own setting · 43 min
 #
 # Figure 1 of the paper compares attentions at $d = 512$ with eight heads and $p = 256$, on one core of an Intel
@@ -549,7 +549,7 @@ for k in further.sizes("separable"):
 # > **Predict.** The projections are the larger part of multi-head attention's work up to $k = 2d = 1024$. Which
 # > slope do you expect for it between $k = 128$ and $1024$?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="The same four attentions, and another picture"
 paper_setting = timing.attentions(d=512, heads=8, p=256)
 figure_one = timing.measure(paper_setting, [64, 128, 256, 512, 1024])
 figures.show(
@@ -572,7 +572,7 @@ for k in (256, 1024):
     assert figure_one.ratio(fused, "separable", k) > 1.2, k
 print("fused attention is less steep than at d = 64, and slower than separable")
 
-# %%
+# %% slide="What is called quadratic depends on where you look"
 rows = []
 wide_counts = {
     "multi-head": [cost.multi_head_macs(k, 512) for k in four],

@@ -16,7 +16,7 @@
 #
 # *92 minutes: 57 to read, run and build, 35 for the exercises at the end.*
 
-# %% [markdown]
+# %% [markdown] slide="Attention needs tokens. Pictures are made of pixels."
 # ## Cheaper convolutions · 0 min · ◇
 #
 # The set-up:
@@ -44,7 +44,7 @@ _ = torch.manual_seed(0)
 #
 # > **Predict.** For $C = 128$, how many times cheaper are the two steps together?
 
-# %%
+# %% slide="More than eight times: the nine places are almost free"
 C, H, W = 128, 32, 32
 full = nn.Conv2d(C, C, 3, padding=1, bias=False)
 depthwise = nn.Conv2d(C, C, 3, padding=1, groups=C, bias=False)
@@ -93,7 +93,7 @@ class ConvNormAct(nn.Module):
 # round, hence its name.
 
 
-# %%
+# %% slide="The inverted residual: widen, look sideways, narrow"
 class InvertedResidual(nn.Module):
     def __init__(self, in_channels, out_channels, stride=1):
         super().__init__()
@@ -141,7 +141,7 @@ for stride in (1, 2):
     assert_same(*pair, torch.randn(2, 24, 10, 14))
 print("the inverted residual equals mv.InvertedResidual, with stride 1 and 2")
 
-# %% [markdown]
+# %% [markdown] slide="Which input pixels matter to one output pixel? Ask the gradient."
 # ## What does a pixel see? · 8 min · ◇
 #
 # Which input pixels matter to one output pixel? Ask the gradient. It is zero for those that have no
@@ -173,7 +173,7 @@ fields = {
 }
 print({name: int((field > 0).sum()) for name, field in fields.items()})
 
-# %%
+# %% slide="Convolutions see their neighbourhood, and no more"
 figures.show(
     figures.receptive_fields(fields),
     alt="Three maps of 16 by 16 pixels: one single coloured pixel, a square of 3 by 3, "
@@ -185,7 +185,7 @@ figures.show(
 # neighbourhood and no more, and every 3×3 adds one pixel on each side. To relate two far corners of a
 # map takes many layers, strides that shrink the map, or attention.
 
-# %% [markdown]
+# %% [markdown] slide="The *first* pixels of all patches make one collection, the *second* pixels another: four in all."
 # ## Build it: unfold · 12 min · ◇
 #
 # Attention wants tokens `[..., k, d]`. Each pixel becomes one token. The simplest choice would be a
@@ -214,7 +214,7 @@ def collect(x):
 numbered = torch.arange(16.0).reshape(1, 1, 4, 4)  # [B, C, H, W]
 print(collect(numbered)[0, :, :, 0])
 
-# %%
+# %% slide="Each colour is a position in the patch"
 figures.show(
     figures.index_image(numbered[0, 0], collect(numbered)[0, :, :, 0]),
     alt="Left, pixels 0 to 15 in four patches of two by two. Right, four rows: "
@@ -270,7 +270,7 @@ print("unfold equals the loops, and fold undoes it, bit for bit")
 # raised:
 
 
-# %%
+# %% slide="**The band bug.** Why not one reshape?"
 def banded(x):
     B, C, H, W = x.shape
     return x.permute(0, 2, 3, 1).reshape(B, 4, H * W // 4, C)  # [B, P, N, C]
@@ -283,7 +283,7 @@ def banded(x):
 print("collection 0 by unfold: ", mv.unfold(numbered)[0, 0, :, 0].int().tolist())
 print("collection 0 by reshape:", banded(numbered)[0, 0, :, 0].int().tolist())
 
-# %%
+# %% slide="With a reshape, attention relates pixels of one band only, and nothing complains"
 photograph = mv.preprocess(mv.sample_picture("chelsea"))  # [1, 3, 256, 256]
 chosen = torch.zeros(1, 4, 128 * 128, 1)  # [B, P, N, C]
 chosen[:, 0] = 1  # collection 0
@@ -306,7 +306,7 @@ figures.show(
 # second pixel of every second row. Right, a reshape takes the top quarter, a horizontal band.* With the bug, attention relates only pixels of the
 # same band. It is no longer global, and nothing complains. Sixteen numbered pixels are enough to notice.
 
-# %% [markdown]
+# %% [markdown] slide="Attention works for each of the four positions by itself: four conversations."
 # ## Four conversations · 28 min · ◇
 #
 # The tokens `[B, P, N, d]` go into attention as they are. It works along $N$, for each of the $P$
@@ -322,7 +322,7 @@ print("context vectors", tuple(attention.context_vector(groups).shape))
 # > **Predict.** Which pixels of the map does one pixel see through this attention?
 
 
-# %%
+# %% slide="A quarter: those at its own position, over the whole map"
 def through(layer):
     return lambda x: mv.fold(layer(mv.unfold(x)), x.shape[-2:])
 
@@ -339,7 +339,7 @@ print(int((attention_field > 0).sum()), "of", attention_field.numel(), "pixels")
 # either way. For separable attention there is nothing to save. Here are both at $d = 64$; separable attention is counted as in the paper, where
 # every token is projected to a key:
 
-# %%
+# %% slide="In v1 the four save pairs. For separable attention there is nothing to save"
 rows, pixels = [], 32 * 32
 counts = {"multi-head": cost.multi_head_macs, "separable": cost.separable_macs}
 for name, count in counts.items():
@@ -358,7 +358,7 @@ tables.show(rows, caption="multiply–accumulates")
 # positions, all patches and all channels. It is not the layer norm of Transformers, which takes the mean
 # of each *token*. We normalise the same tokens both ways. Their means were made to differ:
 
-# %%
+# %% slide="*Group norm with one group*: one mean for the sample, not one for each token"
 uneven = torch.randn(2, 4, 9, 6) + torch.arange(9.0)[:, None]  # [B, P, N, d]
 normed = {
     "group norm, one group": F.layer_norm(uneven, uneven.shape[1:]),  # over P, N, d
@@ -393,7 +393,7 @@ fields_of_attention = {
 }
 print({name: int((f > 0).sum()) for name, f in fields_of_attention.items()})
 
-# %%
+# %% slide="Through the norm, all pixels matter to the one in the middle"
 figures.show(
     figures.receptive_fields(fields_of_attention),
     alt="Left, every second pixel of every second row is coloured. Right, all pixels "
@@ -404,7 +404,7 @@ figures.show(
 # *Attention alone leaves three quarters of the map white. Through the norm all pixels matter to the one
 # in the middle, most of those at other positions faintly.* So through the norms each pixel can reach all others.
 
-# %% [markdown]
+# %% [markdown] slide="Norm, attention, add the input. Norm, feed-forward, add the input."
 # ## Build it: the block · 36 min · ◇
 #
 # A *transformer layer* is attention and a *feed-forward* network. The latter works on each token by itself: two linear
@@ -513,7 +513,7 @@ steps = {
 fields_of_block = {name: seen(function, wide_map) for name, function in steps.items()}
 print({name: int((field > 0).sum()) for name, field in fields_of_block.items()})
 
-# %%
+# %% slide="Local first, then global"
 figures.show(
     figures.receptive_fields(fields_of_block),
     alt="Three maps of 24 by 24 pixels. Before the transformer a square of 3 by 3 is "
@@ -525,7 +525,7 @@ figures.show(
 # squares in the third map are 3×3 pixels large. Each surrounds a pixel that the attention looked at, and
 # comes from the first convolution.
 
-# %% [markdown]
+# %% [markdown] slide="The block of MobileViT v1 has the same plan with more in it."
 # ## Beside MobileViT v1 · 48 min
 #
 # The block of MobileViT v1 (arXiv 2110.02178) has the same plan with more in it: a *full* 3×3 convolution
@@ -557,7 +557,7 @@ class BlockV1(nn.Module):
 # The next figure shows both blocks, with the shapes that their parts return when they run. The real v1 also
 # has other widths, and a layer norm for each token.
 
-# %%
+# %% slide="A: depthwise. B: separable. C: no SiLU. D: no skip, no fusion"
 v1, v2 = BlockV1(128, 64, 2).eval(), mv.MobileViTv2Block(128, 64, 2).eval()
 features = torch.randn(1, 128, 32, 32)
 columns = {
@@ -578,7 +578,7 @@ figures.show(
 # > $d = 64$?
 
 
-# %%
+# %% slide="The fusing convolution, by far; then the first 3×3; then attention"
 def part_of(name):
     """Say to which part of the block a layer belongs, by its name."""
     if "layers" in name:
@@ -607,7 +607,7 @@ tables.show(rows, caption="million multiply–accumulates, and parameters")
 # accuracy on ImageNet, the share of right first answers, without and with the skip. And MobileViTv3
 # (arXiv 2209.15159) put a skip and a cheaper fusion back into v2. The published numbers:
 
-# %%
+# %% slide="Published numbers suggest that not all of this was free"
 from mvit2_lib.course.published import published
 
 rows = []
@@ -620,7 +620,7 @@ tables.show(rows)
 # %% [markdown]
 # What v3 put back is not quite what v2 dropped, but it suggests that dropping it was not free.
 
-# %% [markdown]
+# %% [markdown] slide="2×2 patches do not tile a map of 7×7." ask="What would you do with the last row: cut it, repeat it, or stretch the map?"
 # ## Odd sizes · 55 min
 #
 # 2×2 patches do not tile a map of 7×7 pixels, and deep in the network a picture of 224×224 pixels has
@@ -644,7 +644,7 @@ tables.show(rows)
 #
 # </details>
 
-# %%
+# %% slide="Ours enlarges the map first, as timm and the authors' code do"
 odd = randomise(mv.MobileViTv2Block(16, 8, num_layers=1))
 seven = torch.randn(1, 16, 7, 7)
 eight = F.interpolate(seven, (8, 8), mode="bilinear", align_corners=True)
@@ -654,7 +654,7 @@ print(tuple(seven.shape), "becomes", tuple(odd(seven).shape))
 # %% [markdown]
 # And what do PyTorch's `F.unfold` and `F.fold`, which transformers uses for its patches, make of 7×7?
 
-# %%
+# %% slide="PyTorch's own fold leaves zeros, without a warning"
 ones = torch.ones(1, 1, 7, 7)
 back = F.fold(F.unfold(ones, 2, stride=2), (7, 7), 2, stride=2)
 print(back[0, 0].int())

@@ -16,7 +16,7 @@
 #
 # *72 minutes: 48 to read, run and build, 24 for the exercises at the end.*
 
-# %% [markdown]
+# %% [markdown] slide="A stem, five stages, a classifier." ask="Why do the channels grow while the map shrinks?"
 # ## One table · 0 min · ◇
 #
 # The set-up:
@@ -32,7 +32,7 @@ from mvit2_lib.course.published import published
 
 _ = torch.manual_seed(0)
 
-# %% [markdown]
+# %% [markdown] slide="The whole network, at $\\alpha = 1$"
 # The network is a *stem*, one 3×3 convolution with stride 2, then five *stages*, and a *classifier*.
 # Stages 1 and 2 are inverted residuals alone. Stages 3 to 5 begin with an inverted residual that halves
 # the sides of the map, and go on with a MobileViTv2 block. All of it is in one small table, here for $\alpha = 1$. It
@@ -89,7 +89,7 @@ for number, row in enumerate(stages, 1):
     rows.append(cells | {"d": row.dim or "", "layers": layers})
 tables.show(rows)
 
-# %% [markdown]
+# %% [markdown] slide="Every part was built in notebook 04." ask="What does the classifier see of the map?"
 # ## Build it: the model · 8 min · ◇
 #
 # Every part was built in notebook 04:
@@ -149,20 +149,20 @@ checks.model_from_table(MyModel)
 #
 # The thousand numbers that come out are called *logits*. A softmax would turn them into probabilities.
 
-# %%
+# %% slide="305 tensors, 1,370,593 parameters"
 model = mv.MobileViTv2(0.5).eval()
 picture = torch.rand(1, 3, 256, 256)
 with torch.inference_mode():
     print(tuple(picture.shape), "->", tuple(model(picture).shape))
 print(f"{len(model.state_dict())} tensors, {cost.count_parameters(model):,} parameters")
 
-# %% [markdown]
+# %% [markdown] slide="From 256 × 256 pixels to one list of scores."
 # ## A picture on its way · 19 min · ◇
 #
 # > **Predict.** A picture of 256×256 pixels enters. How large is the map after the last stage? And how many
 # > tokens does each attention layer look over, in stages 3, 4 and 5?
 
-# %%
+# %% slide="Five strides of 2: 256 becomes 8"
 rows, x = [], model.stem(picture)
 rows.append(
     {"after": "stem", "map": str(list(x.shape[1:])), "tokens in each group": ""}
@@ -181,7 +181,7 @@ tables.show(rows)
 # Where does the work go, and where do the parameters sit? This drawing is made from the model itself:
 # shapes by running it, work by counting its layers.
 
-# %%
+# %% slide="Every stage has its share of the work. The parameters pile up towards the end"
 figures.show(
     figures.architecture(0.5, 256),
     alt="A table of eleven rows from stem to classifier with bars: every stage has "
@@ -202,7 +202,7 @@ for name, modules in parts.items():
     share = sum(cost.count_parameters(module) for module in modules) / whole
     print(f"{name:23} {share:.0%} of the parameters")
 
-# %% [markdown]
+# %% [markdown] slide="The paper's table prints *two* blocks. Every program has *one*. Who is right?"
 # ## The parameter detective · 23 min
 #
 # Table 5 of the paper, as printed, has *two* inverted residuals with stride 1 in stage 2. Our table has
@@ -233,7 +233,7 @@ def count_both(alpha, classes=1000):
 # %% [markdown]
 # Beside Table 6, which prints millions with one decimal:
 
-# %%
+# %% slide="One block, as coded, agrees with the paper's own totals"
 totals, rows = published("totals"), []
 agree = {"one, as coded": 0, "two, as printed": 0}
 for row in totals:
@@ -278,7 +278,7 @@ tables.show(rows)
 # timm publishes counts of its own program to two decimals. They say nothing about the paper, but they separate
 # the two readings more sharply:
 
-# %%
+# %% slide="With two blocks the difference grows with $\\alpha$"
 left_over = {name: [] for name in agree}
 for row in totals:
     for name, number in count_both(row["width_multiplier"]).items():
@@ -298,7 +298,7 @@ print("with one block every total agrees to two decimals, with two blocks none d
 # *With one block the difference is rounding; with two it grows with α.* As a share of the whole it is about the
 # same at all widths. In Table 6 it shows at large $\alpha$ because that table prints tenths of a million.
 
-# %% [markdown]
+# %% [markdown] slide="Scale both ends of a matrix by $\\alpha$, and it has $\\alpha^2$ times as many weights."
 # ## What α does · 29 min
 #
 # A 1×1 convolution from $C$ to $C'$ channels has $C C'$ weights, a full 3×3 nine times as many. Scale
@@ -308,7 +308,7 @@ print("with one block every total agrees to two decimals, with two blocks none d
 # > **Predict.** From $\alpha = 1$ to $\alpha = 2$, do the parameters grow by a factor of four exactly, of
 # > more, or of less?
 
-# %%
+# %% slide="Less: the classifier always has 1000 outputs"
 rows = []
 for low, high in ((0.5, 1.0), (1.0, 2.0)):
     small, large = mv.MobileViTv2(low), mv.MobileViTv2(high)
@@ -333,7 +333,7 @@ tables.show(rows)
 # > **Predict.** 384×384 pixels are 2.25 times as many as 256×256. How many times the MACs, for separable and for
 # > multi-head attention? Leave the classifier out, which sees one mean whatever the size.
 
-# %%
+# %% slide="In proportion to the pixels, or more"
 standard = mv.MobileViTv2(1.0)
 head = standard.classifier.in_features * standard.classifier.out_features
 quadratic = mv.MobileViTv2(1.0, attention="multi_head")
@@ -397,7 +397,7 @@ pixels.observe(redraw, names="value")
 print("Run this cell for two sliders, α and pixels, and a drawing that follows them.")
 VBox([alpha, pixels, drawing])
 
-# %% [markdown]
+# %% [markdown] slide="Accuracy is published, and not computed here."
 # ## What it buys · 36 min
 #
 # Accuracy is published, not computed here. *Top-1* is the share of pictures for which the first answer is right,
@@ -431,7 +431,7 @@ def points(key):
     return families
 
 
-# %%
+# %% slide="Which of them looks best depends on what you count"
 costs = {
     "million parameters": points("parameters_m"),
     "billion MACs": points("gmacs"),
@@ -466,7 +466,7 @@ figures.show(
 #
 # From v1 to v2, accuracy and parameters changed like this:
 
-# %%
+# %% slide="What v2 brought was speed on the paper's phone, not accuracy for its size"
 by_name, rows = {row["model"]: row for row in table if row["pixels"] == 256}, []
 for v1, v2 in (("XXS", "0.5"), ("XS", "0.75"), ("S", "1")):
     old, new = by_name[f"MobileViT-{v1}"], by_name[f"MobileViTv2-{v2}"]
@@ -479,7 +479,7 @@ tables.show(rows)
 # About a point more with more parameters, or 0.3 points less with fewer. What v2 brought was not accuracy
 # for its size, but speed on the paper's phone.
 
-# %% [markdown]
+# %% [markdown] slide="Equal numbers of parameters do not prove equal answers." ask="How could two models agree by accident?"
 # ## Same weights, same answer · 42 min
 #
 # That parameters agree in number does not prove that they are used alike. So we give other implementations
@@ -505,7 +505,7 @@ def compare(name, reference, answer, alpha=0.5):
     print(f"    another picture changes them by {change:.1f}")
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Differences of $10^{-14}$ or so are rounding"
 timm = referee("timm")
 if timm:
     for name, width in (("mobilevitv2_050", 0.5), ("mobilevitv2_100", 1.0)):
@@ -530,7 +530,7 @@ if transformers:
 # timm's model has tensors of the same shapes in the same order. So we give timm's random tensors Apple's names, and
 # load them. If a weight lost its place, the logits would not be timm's:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Apple's names are understood"
 names = published("cvnets_names")
 if timm:
     theirs = randomise(timm.create_model("mobilevitv2_050"))
@@ -550,7 +550,7 @@ if timm:
 # code, timm truncates scaled numbers to whole ones, then rounds the stages' channels to multiples of 8, and
 # leaves the stem as it is. Ours follows ml-cvnets. Both rules, at five widths:
 
-# %%
+# %% slide="At other widths, implementations disagree"
 rows = []
 for alpha_value in (0.5, 0.625, 0.75, 0.875, 4.0):
     stem, stages = scale_architecture(alpha_value)

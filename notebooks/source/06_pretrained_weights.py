@@ -15,7 +15,7 @@
 #
 # *84 minutes: 59 to read, run and build, 25 for the exercises at the end.*
 
-# %% [markdown]
+# %% [markdown] slide="The course's digits, or Apple's weights: one line chooses." ask="What do you have to know about weights before you can use them?"
 # ## Which weights? · 0 min · ◇
 #
 # The set-up:
@@ -60,7 +60,7 @@ print(f"weights {choice!r}: α = {model.config['width_multiplier']}, {size}")
 # picture into the batch that they want, and `classes` names the answers. The picture to ask about has 8×8
 # pixels for the digit model, and is a photograph for Apple's:
 
-# %%
+# %% slide="A two that is almost a three"
 from mvit2_lib.data.samples import digit_picture
 
 picture = digit_picture(178) if choice == "digits" else mv.sample_picture("chelsea")
@@ -82,7 +82,7 @@ for probability, index in zip(best.values, best.indices, strict=True):
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slide="A checkpoint is a table: names on one side, tensors on the other."
 # ## Into the model you wrote · 4 min · ◇
 #
 # In notebook 05 you built the network from its table, out of the parts of notebook 04. Here it is once more, in one
@@ -122,7 +122,7 @@ class Model(nn.Module):
 #
 # > **Predict.** How will the answer of your own model differ from the one above?
 
-# %%
+# %% slide="Not at all, but for rounding"
 config = model.config
 own = Model(config["width_multiplier"], config["num_classes"], config["in_channels"])
 own.load_state_dict(model.state_dict())
@@ -134,7 +134,7 @@ print("your model gives the library's answer:", classes[own(batch).argmax()])
 # %% [markdown]
 # Not at all, but for rounding. That was easy, because the library uses the same names as you. Weights from elsewhere have other names.
 
-# %% [markdown]
+# %% [markdown] slide="Most of the translation is renaming."
 # ## Four names for one tensor · 8 min
 #
 # Four code bases hold the same network, and no two of them agree about all the names. Here is one part of it in each:
@@ -169,7 +169,7 @@ rules = [
 # > seven rules: a tenth, nearly half, nearly all?
 
 
-# %%
+# %% slide="Nearly half. What is left sits inside the three blocks"
 def rename(name):
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
@@ -228,7 +228,7 @@ checks.translate(translate)
 # The library has all rules for the three foreign layouts, and the cut, in `convert_state_dict`. We need it in a
 # moment.
 
-# %% [markdown]
+# %% [markdown] slide="timm's tensors, translated into the model you wrote."
 # ## The same answer as timm · 18 min · ◇
 #
 # `timm` is the library most people would use: model, transform, answer in a few lines. They run here if timm is
@@ -253,7 +253,7 @@ if timm:
 # > **Predict.** Now your model from the start, with timm's tensors translated into it, and our preparation of
 # > the same picture. Will the logits agree, and how closely?
 
-# %%
+# %% slide="The same five answers, in the same order"
 from mvit2_lib.weights.layouts import convert_state_dict
 
 if timm:
@@ -269,7 +269,7 @@ if timm:
 # %% [markdown]
 # If timm is installed: the same five answers in the same order, from a model that you built from one dot product up.
 
-# %% [markdown]
+# %% [markdown] slide="A pickle is not data, but a program that rebuilds data."
 # ## A file from a stranger · 21 min
 #
 # Weight files travel as *pickles* or as *safetensors*. A pickle is not data but a program that rebuilds data. An object
@@ -277,7 +277,7 @@ if timm:
 # that names `print`:
 
 
-# %%
+# %% slide="A “checkpoint” that calls a function"
 class Surprise:
     def __reduce__(self):
         return print, ("this line was printed by the weight file",)
@@ -286,7 +286,7 @@ class Surprise:
 # %% [markdown]
 # > **Predict.** Two ways to read it: PyTorch's old one, and the library's. What does each print?
 
-# %%
+# %% slide="The old way ran it. The library refused"
 import tempfile
 import textwrap
 from pathlib import Path
@@ -326,7 +326,7 @@ numbers.view(torch.int16)[0, 0, 0, 0] ^= 1 << 14  # the first bit of the exponen
 _ = spoilt.stem.conv.weight.data.copy_(numbers)
 mv.save_checkpoint(spoilt, damaged, dtype=torch.float16)
 
-# %%
+# %% slide="It loads, because every number in it is still a number"
 for path in (good, damaged):
     loaded = mv.load_model(path)
     weight = loaded.stem.conv.weight[0, 0, 0, 0].item()
@@ -338,7 +338,7 @@ for path in (good, damaged):
 # worthless. That is what a *hash* such as SHA-256 is for: a fingerprint of the whole file, which any flipped
 # bit changes. A careful publisher gives the SHA-256, and a careful reader compares.
 
-# %%
+# %% slide="A fingerprint of the file, which any flipped bit changes"
 import hashlib
 
 fingerprint = hashlib.sha256(good.read_bytes()).hexdigest()
@@ -352,7 +352,7 @@ except mv.FileError as error:
 # `mv.load_pretrained` compares every download without being asked. A hash tells you that the file is the one
 # that was published. It does not tell you that its publisher is honest. So take both precautions.
 
-# %% [markdown]
+# %% [markdown] slide="Weights know only pictures that were prepared as in their training."
 # ## Preprocessing is part of the model · 27 min
 #
 # Weights know only pictures that were prepared as in their training. Apple's evaluation, and so timm's,
@@ -425,7 +425,7 @@ ways = {
     "mean 0, dev. 1": (images - images.mean()) / images.std(),
 }
 
-# %%
+# %% slide="The same digit, handed over in six ways"
 shown = {}
 for name, pictures in ways.items():
     one = pictures[178, 0]
@@ -443,7 +443,7 @@ figures.show(
 # > **Predict.** Shown as in training, the model gets 99 % right. Write down a number for each of the other
 # > five.
 
-# %%
+# %% slide="From almost nothing to nearly all answers, and never an error"
 rows = []
 for name, pictures in ways.items():
     share = mv.accuracy(digits, mv.Pictures(pictures, labels))
@@ -455,14 +455,14 @@ tables.show(rows)
 # nearly all answers, and it is hard to guess from the picture. So if you hand over weights, say how pictures
 # must be prepared. In this library the `preparation` of `mv.load_pretrained` does.
 
-# %% [markdown]
+# %% [markdown] slide="Nothing in a tensor says which channel is red."
 # ## The colour trap · 41 min
 #
 # A colour picture has three channels, and nothing in a tensor says which is red. Some programs read pictures as
 # red, green, blue (RGB; Pillow does), others as blue, green, red (BGR; OpenCV does). Train on RGB and run on BGR, and
 # the model gets the picture on the right:
 
-# %%
+# %% slide="The same cat with other colours"
 swapped = {"red, green, blue": cut, "blue, green, red": cut.flip(-1)}
 figures.show(
     figures.panels(swapped),
@@ -503,7 +503,7 @@ with torch.inference_mode():
 # data set that has a different label.
 
 
-# %%
+# %% slide="Two digits in each picture: the red one counts"
 def next_with_another_label(i):
     return next(j % 382 for j in range(i, i + 382) if labels[j % 382] != labels[i])
 
@@ -526,7 +526,7 @@ figures.show(
 # > **Predict.** The model reads 99 % of the red digits. Feed the same pictures with the channels in reverse
 # > order. What will its accuracy be? And how sure will it be of its answers?
 
-# %%
+# %% slide="None right, and about as sure as before"
 rows = []
 orders = {"red, green, blue": two_inks, "blue, green, red": two_inks.flip(1)}
 for name, pictures in orders.items():
@@ -558,7 +558,7 @@ with torch.inference_mode():
     )
 print("turned pictures into turned weights: the same numbers")
 
-# %% [markdown]
+# %% [markdown] slide="Every attention layer has one question. Where do the answers lie?"
 # ## Where the latent token looks · 49 min · ◇
 #
 # Every attention layer has its one question, the latent token, and its context scores $c_s$ say which patches
@@ -583,7 +583,7 @@ def remember(name):
 # > **Predict.** The digit pictures have 64×64 pixels. How many patches $N$ does the attention in stage 5 choose
 # > from? Halve five times, then take patches of 2×2.
 
-# %%
+# %% slide="One patch in stage 5: nothing is chosen there"
 seen.clear()
 hooks = []
 for number in (3, 4, 5):
@@ -602,7 +602,7 @@ for name, layers in seen.items():
 # In stage 5 of the digit model there is *one* patch, its score is always 1, and nothing is chosen at all. Look at
 # the others:
 
-# %%
+# %% slide="It is tempting to tell a story. A story is not evidence"
 views = {name: layers for name, layers in seen.items() if len(layers[0]) > 1}
 figures.show(
     figures.latent_views(batch[0], views),
@@ -639,7 +639,7 @@ for attention in attentions:
     nn.init.zeros_(attention.W_O.weight)  # its bias stays
 shares["only a constant"] = mv.accuracy(asked, held_out)
 
-# %%
+# %% slide="With equal scores, the same 382 answers"
 for name, share in shares.items():
     print(f"{name:22} {round(382 * share)} of 382")
 print(f"without its questions, {changed} answers change,")
@@ -653,7 +653,7 @@ print(f"and {moved} digits get a probability that moves by more than 0.1")
 # That says nothing about Apple's models on photographs. It says how to find out: change the one thing that the story is
 # about, and measure.
 
-# %% [markdown]
+# %% [markdown] slide="One picture proves nothing. Accuracy means a folder." ask="What should an evaluation do with a file that it cannot read?"
 # ## A folder of pictures · 57 min
 #
 # One picture proves nothing. Accuracy on ImageNet means 50,000 pictures in 1000 class folders. *Top-1* is the
@@ -662,7 +662,7 @@ print(f"and {moved} digits get a probability that moves by more than 0.1")
 # The library reads such folders batch by batch. Here is a small one, made of digits, with one file that is not a picture. The library
 # must be told which folder is which class, in the order of the logits.
 
-# %%
+# %% slide="The broken file is named, and stops nothing"
 place = Path(folder.name, "digits")
 for index, label in enumerate(labels[:60].tolist()):
     (place / str(label)).mkdir(parents=True, exist_ok=True)

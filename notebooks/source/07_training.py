@@ -16,7 +16,7 @@
 # *79 minutes: 49 to read, run and build, 30 for the exercises at the end.*
 # Two cells train many small networks, and take about half a minute each; some others take a few seconds.
 
-# %% [markdown]
+# %% [markdown] slide="Loss, gradient, step; again and again."
 # ## Build it: a training loop · 0 min · ◇
 #
 # The set-up:
@@ -77,7 +77,7 @@ print(cost.count_parameters(Micro()), "parameters")
 #
 # > **Predict.** Ten classes, and about equal probabilities. What is the loss before the first step?
 
-# %%
+# %% slide="$\\ln 10$: the first loss is known beforehand"
 _ = torch.manual_seed(0)
 micro = Micro()
 loss = F.cross_entropy(micro(images[:256]), labels[:256])
@@ -139,7 +139,7 @@ def fit(model, epochs=5, batch=64, rate=0.01, seed=0):
     return losses
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="A small loss, and few right answers. Why?"
 torch.manual_seed(0)
 micro = Micro()
 losses = fit(micro)
@@ -172,7 +172,7 @@ history = mv.train(Micro(), training, mv.Recipe(**plain), progress=False)
 assert np.allclose(history.losses, losses, rtol=1e-4), "the losses differ"
 print("the same losses, step by step")
 
-# %% [markdown]
+# %% [markdown] slide="The paper's list: warm-up, cosine, average, decay, smoothing, distortions, mixing."
 # ## What the recipe adds · 14 min
 #
 # The paper trains for 300 epochs on ImageNet, with AdamW and a list of ingredients (Section 4.1). Here are most of
@@ -181,7 +181,7 @@ print("the same losses, step by step")
 # **The learning rate** rises in a straight line at first (*warm-up*), and then falls along half a cosine wave. Small
 # steps at the end, it is said, let the weights settle.
 
-# %%
+# %% slide="Twenty steps up, the rest down"
 from mvit2_lib.training.recipe import learning_rate_at
 
 schedule = mv.Recipe(learning_rate=0.01, last_learning_rate=0.01, warmup_steps=20)
@@ -209,7 +209,7 @@ figures.show(
 # proportion is drawn at random. The numbers `mixup` and `cutmix` shape that draw: 1 makes all proportions equally
 # likely, and smaller numbers mostly keep one of the two pictures.
 
-# %%
+# %% slide="Two pictures, and three made of them"
 from mvit2_lib.data.transforms import distort, mix
 
 pair, random = images[[1, 5]], np.random.default_rng(12)
@@ -281,7 +281,7 @@ for name, settings in parts.items():
 assert np.mean(results["everything"]) < np.mean(results["both, and warm-up"]), results
 assert np.mean(results["AdamW alone"]) < np.mean(results["both, and warm-up"]), results
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="A falling rate helps here, or an average. Everything at once does not"
 figures.show(
     figures.runs(results, "share of held-out digits that are right", least=0.4),
     alt="Five rows of three squares and a bar for their mean. The bars of the first "
@@ -318,7 +318,7 @@ def afresh(model):
 # %% [markdown]
 # > **Predict.** Which of the five rows will gain most? Will the cosine's row still be ahead of the first?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Much of it lay in the norms' statistics, which had lagged behind"
 rows, fresh = [], {}
 for name, three in recipes.items():
     fresh[name] = [afresh(model) for model in three]
@@ -351,7 +351,7 @@ assert gains["everything"] > 0, gains
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slide="The same budget, several seeds, and a control."
 # ## Three kinds of attention, compared fairly · 28 min · ◇
 #
 # The paper's Table 1 lists multi-head, Linformer and separable attention as units of MobileViT: 78.4, 78.2 and 78.1 %
@@ -397,7 +397,7 @@ for kind, build in kinds.items():
     print(f"{kind:11} {mean:.1%} ± {spread:.1%}")
 assert np.mean(accuracies["Linformer"]) > np.mean(accuracies["separable"]), accuracies
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Linformer is ahead; separable attention is not clearly better than none"
 figures.show(
     figures.runs(accuracies, "share of held-out digits that are right", least=0.65),
     alt="Four rows of four squares and a bar for their mean. The bars grow from none "
@@ -409,7 +409,7 @@ figures.show(
 # ahead, and separable attention is not clearly better than none. How much may be claimed? Pair every run of one kind
 # with every run of another, and count who wins:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="How much may be claimed? Pair every run with every run"
 from itertools import combinations
 
 for one, other in combinations(kinds, 2):
@@ -458,7 +458,7 @@ def without_places():
 # %% [markdown]
 # > **Predict.** If places make the lead, where will the shuffled Linformer end? And if its parameters do?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Without fixed places the lead is gone"
 shuffled = [trained(without_places, seed, together) for seed in range(4)]
 control = [mv.accuracy(model, held_out) for model in shuffled]
 rows = []
@@ -479,7 +479,7 @@ assert np.mean(control) < np.mean(accuracies["Linformer"]), (control, accuracies
 # what happens at this size, on these pictures, after 110 steps, at one learning rate. Time and size belong to the
 # comparison, too. The next cell times forward and backward passes, by the protocol of notebook 03:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Which is best depends on the column"
 from mvit2_lib.course import timing
 
 few, models = images[:64], {kind: build() for kind, build in kinds.items()}
@@ -502,7 +502,7 @@ tables.show(rows)
 # %% [markdown]
 # Which attention is "best" depends on the column, and on the task.
 
-# %% [markdown]
+# %% [markdown] slide="What must a run store, so that it can go on?"
 # ## Interrupted · 38 min
 #
 # Real runs take days, and machines fail. What must a run store so that it can go on? Everything that the next step depends
@@ -553,7 +553,7 @@ print(f"killed after step {torch.load(state, weights_only=True)['step']} of 22")
 # > **Predict.** The same command again goes on where the state was saved. How many of the bytes of the final weights will
 # > differ from those of the undisturbed run?
 
-# %%
+# %% slide="None: bit for bit the same"
 for process in (start("killed"), whole):
     assert process.wait() == 0, f"a run ended with exit code {process.returncode}"
 weights = [
@@ -580,7 +580,7 @@ assert abs(share - notes["accuracy"]) < 0.004, (share, notes["accuracy"])
 print(f"{notes['recipe']['epochs']} epochs from seed {notes['recipe']['seed']}:")
 print(f"{notes['accuracy']:.1%} of the held-out digits")
 
-# %% [markdown]
+# %% [markdown] slide="Each process takes a part of every batch."
 # ## Two processes, one run · 44 min
 #
 # On several GPUs each process takes a part of every batch, and the gradients are averaged. Is that the same training? Only if
@@ -600,7 +600,7 @@ _ = subprocess.run(pair_run, env=environment, check=True, **silent)
 # %% [markdown]
 # > **Predict.** The losses of both runs, step by step: equal bit for bit, or almost?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Almost. Sums in another order are rounded differently"
 import json
 
 curves = {}
@@ -617,7 +617,7 @@ assert difference[:3].max() < 1e-2, difference
 # Almost: the same in exact arithmetic. Sums are taken in another order, and so rounded differently, and training makes the
 # difference grow. So the two runs end at slightly different weights.
 
-# %% [markdown]
+# %% [markdown] slide="The same command, with other settings. Not run here."
 # ## ImageNet, and what it takes · 47 min
 #
 # The same command, with other settings, is meant for folders of photographs and several GPUs. **Not run here:** we tested two
@@ -626,7 +626,7 @@ assert difference[:3].max() < 1e-2, difference
 #
 # > **Predict.** Do wider models get a higher or a lower learning rate than narrow ones? And the weight decay?
 
-# %%
+# %% slide="Lower, and higher: the two go together"
 from mvit2_lib.course.published import published
 
 rows = []

@@ -16,7 +16,7 @@
 # *101 minutes: 66 to read, run and build, 35 for the exercises at the end.*
 # A few cells train networks; together they take about a minute.
 
-# %% [markdown]
+# %% [markdown] slide="A few hundred pictures of your own, and weights that somebody trained for other classes." ask="What do pictures of one class have in common in your own work?"
 # ## Three textures · 0 min
 #
 # The set-up:
@@ -39,7 +39,7 @@ from mvit2_lib.course import checks, figures, tables
 # training come from the left half of each photograph. Those for *validation*, on which we shall choose between
 # settings, come from the quarter beside it. The last quarter is for the *test*, and stays untouched until the end.
 
-# %%
+# %% slide="Split by place: no tile shares a pixel with one of another part"
 torch.set_num_threads(1)
 names = ["brick", "grass", "gravel"]
 photos = {name: np.array(mv.sample_picture(name)) for name in names}
@@ -86,7 +86,7 @@ training, validation, test = (
 for part, pictures in zip(columns, (training, validation, test), strict=True):
     print(f"{part:10}  {len(pictures)} tiles of {pictures.classes}")
 
-# %% [markdown]
+# %% [markdown] slide="The laziest classifier repeats the class of the most similar picture it was given."
 # ## What a random split would have claimed · 5 min
 #
 # Why not shuffle all tiles and put every fifth aside? Suppose a camera pans over the photographs, and each *frame* is
@@ -117,7 +117,7 @@ def nearest_neighbour(kept, asked):
 # > **Predict.** Guessing would be right in one of three cases. How often is the nearest neighbour right, if a random
 # > fifth of the frames is put aside and the rest is kept? And how often on frames from the quarter beside them?
 
-# %%
+# %% slide="Nearly perfect by a random split, and in truth hardly better than guessing"
 film, labels = frames(0, 256)
 order = torch.from_numpy(np.random.default_rng(0).permutation(len(film)))
 aside, kept = order[: len(order) // 5], order[len(order) // 5 :]
@@ -186,7 +186,7 @@ except mv.FileError as error:
     print(str(error).replace(str(place), "…").replace(": ", ":\n"))
 copied.unlink()
 
-# %% [markdown]
+# %% [markdown] slide="Ten outputs, three classes: the head cannot stay."
 # ## A new head on old weights · 18 min
 #
 # The digit model has ten outputs, and we have three classes. So its *head*, the last linear layer, cannot stay. All
@@ -243,7 +243,7 @@ def linear_head(model, steps=300):
 # > **Predict.** A linear head on the features of the digit model, which has never seen a texture, against one on the
 # > features of random weights. How far apart will they be?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="The digit weights are ahead, and neither is good"
 from torch.optim.swa_utils import update_bn
 
 images = torch.stack([image for image, _ in training])
@@ -303,7 +303,7 @@ checks.freeze_backbone(freeze_backbone)
 # `"backbone"`. `None` thaws everything. Here is a check with a model whose first three parts are frozen, trained for
 # two steps:
 
-# %%
+# %% slide="Frozen, and compared bit for bit"
 import dataclasses
 
 partly = mv.freeze(copy.deepcopy(start.model), "stages.1")
@@ -317,7 +317,7 @@ for part in ["stem", *(f"stages.{number}" for number in range(5)), "classifier"]
     print(f"{part:10}  {'as it was, bit for bit' if as_it_was else 'changed'}")
     assert as_it_was == (part in ("stem", "stages.0", "stages.1")), part
 
-# %% [markdown]
+# %% [markdown] slide="Do the old weights help at all? Same tiles, same steps, five seeds each."
 # ## Fine-tuning against training from scratch · 35 min
 #
 # Do the old weights help at all? Two networks, one with random weights and one with the digit weights and a new head,
@@ -375,7 +375,7 @@ assert np.mean(measured["digits"]) > np.mean(measured["scratch"]), measured
 gain = {name: np.mean(measured[name]) - np.mean(lagging[name]) for name in sources}
 assert gain["scratch"] > max(0.2, gain["digits"]), gain
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Lagging norms hide what was learned. Old weights are the better beginning"
 rows = {f"{source}, lagging": runs for source, runs in lagging.items()}
 rows |= {f"{source}, measured": runs for source, runs in measured.items()}
 figures.show(
@@ -401,7 +401,7 @@ figures.show(
 #
 # > **Predict.** Are a tenth and the whole rate very different here, after the same 18 steps?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="After 18 steps, the whole rate is better"
 by_share = {0.1: [], 1.0: measured["digits"][:3]}  # the whole rate: from above
 for seed in range(3):
     model, _ = begin("digits", seed)
@@ -411,7 +411,7 @@ for share, runs in by_share.items():
     print(f"share {share}:", *(f"{right:.0%}" for right in runs))
 assert np.mean(by_share[0.1]) < np.mean(by_share[1.0]), by_share
 
-# %% [markdown]
+# %% [markdown] slide="How many pictures are enough, and what becomes of a rare class?"
 # With 18 steps, ten of them warm-up, the whole rate is better. That does not tell us whether the old layers have to
 # change or the new head needs more time: a frozen backbone did no worse than this tenth when its head had 300 steps.
 # The validation pictures can tell what suits yours, and exercise 8.4 is about that choice.
@@ -423,7 +423,7 @@ assert np.mean(by_share[0.1]) < np.mean(by_share[1.0]), by_share
 #
 # > **Predict.** How well will each know its own tiles? And what do the few cost on the validation tiles?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Twelve tiles are fitted as well as 96, and new ones are not"
 labels = np.array(training.labels)
 few = [int(i) for label in range(3) for i in np.flatnonzero(labels == label)[::8]]
 sizes = {12: training.subset(few), 96: training}
@@ -452,7 +452,7 @@ assert np.mean(by_number[12]) < np.mean(by_number[96]), by_number
 #
 # > **Predict.** What will the network make of the gravel tiles?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Gravel is taken for grass. A balanced loss helps, at a price"
 rare = training.subset(
     [*np.flatnonzero(labels != 2), *few[-4:]]
 )  # few ends with gravel
@@ -470,7 +470,7 @@ for loss in gravel:
 tables.show(table, f"recall, with {rare.labels.count(2)} gravel tiles of {len(rare)}")
 assert np.mean(gravel["plain"]) < np.mean(gravel["balanced"]), gravel
 
-# %% [markdown]
+# %% [markdown] slide="Where errors stand says which class is taken for which."
 # In the plain runs gravel loses, and most of it is taken for grass. That answer costs little where gravel is rarely
 # asked for. With balanced weights gravel is recognised more often, but look at the recall of grass: part of the gain
 # is that the network now says "gravel" more often when in doubt. The gain differs from seed to seed. The same four
@@ -486,7 +486,7 @@ assert np.mean(gravel["plain"]) < np.mean(gravel["balanced"]), gravel
 # class and a column for each answer. Numbers off the diagonal are errors, and where they stand says which class is
 # taken for which.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="A row for each class, a column for each answer"
 result = mv.evaluate(final, validation, progress=False)
 figures.show(
     figures.confusion(result.matrix(3), names),
@@ -498,7 +498,7 @@ figures.show(
 #
 # More telling than numbers are the pictures. The worst are those whose right class got the smallest probability:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="The worst first. What do they have in common?"
 worst = {}
 for line in result.worst[:5]:
     right, answer = names[line["label"]], names[line["answers"][0]]
@@ -521,7 +521,7 @@ figures.show(
 # > **Predict.** Which of the five does the most harm, and which the least?
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="From almost unharmed to guessing, and never an error"
 def zoomed(factor):
     how = dataclasses.replace(preparation, crop_fraction=1 / factor)
     return mv.PictureFolder(place / "validation", preparation=how)
@@ -575,7 +575,7 @@ def looks(model):
     return seen
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Fine-tuning has changed where it looks. What that means, maps do not say"
 stages = {f"{name}, digits": maps for name, maps in looks(digits.model).items()}
 stages |= {f"{name}, ours": maps for name, maps in looks(final).items()}
 figures.show(
@@ -590,12 +590,12 @@ figures.show(
 #
 # **The test** comes last, and only once, because every look invites a choice:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="The test comes last, and only once"
 right = mv.accuracy(final, test)
 print(f"{right:.1%} of {len(test)} test tiles")
 assert right > 0.85, right
 
-# %% [markdown]
+# %% [markdown] slide="One folder for each class, and one line to change." ask="By what would you split your own pictures?"
 # How far can this score be trusted? The tiles overlap by half, so 135 tiles are fewer than 135 independent trials,
 # and all come from one photograph of each kind. It is a score for *this* grass and *this* gravel. A photograph of
 # another lawn, in another light, is not in the test, and nothing here says how the network would do on it.
@@ -629,7 +629,7 @@ recipe = dataclasses.replace(
 )
 run = Path(tempfile.mkdtemp()) / "run"
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="The highest point chose the epoch, so it flatters"
 history = mv.train(
     start.model,
     own_training,
@@ -653,7 +653,7 @@ assert mine != place / "train" or max(history.accuracies) > 0.7, history.accurac
 #
 # The file says what its classes are called and how it wants its pictures, so it is all that you have to carry elsewhere:
 
-# %%
+# %% slide="The file says what its classes are and how it wants its pictures"
 best = mv.load_pretrained(run / "best.safetensors")
 print("classes:", *best.classes)
 print("pictures:", dataclasses.asdict(best.preparation))

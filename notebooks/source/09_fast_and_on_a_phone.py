@@ -18,7 +18,7 @@
 # *121 minutes: 84 to read, run and build, 37 for the exercises at the end.*
 # All cells together take less than a minute.
 
-# %% [markdown]
+# %% [markdown] slide="Before you change anything, look."
 # ## Where the time goes · 0 min
 #
 # The set-up:
@@ -65,7 +65,7 @@ expected = answer(model)
 # > **Predict.** Nearly all multiply–accumulates are in convolutions and linear layers (the profiler calls these
 # > `addmm`). What share of the time do they take? What takes the rest?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Most of it is products. The rest reads a map and writes it back"
 taken = timing.breakdown(lambda: answer(model), repeats=8)
 figures.show(
     figures.operators({"our model": taken}, timing.machine()),
@@ -114,7 +114,7 @@ for _ in range(12):
 print(sorted(faults)[6], "page faults,", round(1e3 * min(seconds), 1), "ms")
 """
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="The same arithmetic takes longer where memory is new"
 import os
 import subprocess
 import sys
@@ -196,11 +196,11 @@ def race(**forms):
 # %% [markdown]
 # > **Predict.** How many times as fast as our model is the floor?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="This factor can be won *around* the products"
 best = race(plain=model, floor=floor(model))
 assert best["floor"] < best["plain"], best
 
-# %% [markdown]
+# %% [markdown] slide="A gain is worth no more than the share it applies to."
 # About this factor can be won *around* the products, as PyTorch computes them on one thread. The next section tries.
 #
 # ## One change at a time · 14 min
@@ -214,7 +214,7 @@ assert best["floor"] < best["plain"], best
 # > two gains from the other order?
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="The depthwise convolution gains much, the 1×1 little"
 def microseconds(layer, x):
     def run():
         with torch.inference_mode():
@@ -246,7 +246,7 @@ for name, layer in layers.items():
 # > **Predict.** How many times as fast does the whole network become?
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Some per cent. That is Amdahl's law"
 def channels_first(image):
     x = model.stages(model.stem(image.contiguous()))  # [B, C, H/32, W/32]
     return model.classifier(x.mean(dim=(2, 3)))
@@ -254,7 +254,7 @@ def channels_first(image):
 
 best = race(channels_first=channels_first, plain=model)
 
-# %% [markdown]
+# %% [markdown] slide="In evaluation, a batch norm is a number times the output plus a number"
 # The layer becomes about three times as fast, and the whole network gains some per cent. Depthwise convolutions take a
 # small share of its time, and a gain is worth no more than the share it applies to. This is *Amdahl's law*, and the reason to
 # profile first.
@@ -315,7 +315,7 @@ best = race(plain=model, folded=folded)
 # and writes the widest maps, those inside the inverted residuals, into one piece of memory that it keeps from call to
 # call, whatever the C library does. It returns a new model, and the old one stays as it is:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Folded norms, and memory that is kept"
 optimised = mv.optimize_for_inference(model)
 best = race(plain=model, folded=folded, optimised=optimised, floor=floor(model))
 assert best["floor"] < best["plain"], best
@@ -328,7 +328,7 @@ assert best["floor"] < best["plain"], best
 # `GroupNorm1` hands it to one operator of PyTorch:
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Fewer passes over the map"
 def norm_as_written(x, weight, bias, eps):
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
     variance = ((x - mean) ** 2).mean(dim=(1, 2, 3), keepdim=True)
@@ -370,13 +370,13 @@ def fast_norm(x, weight, bias, eps):
 
 checks.fast_norm(fast_norm)
 
-# %% [markdown]
+# %% [markdown] slide="Every bar is a form of the same network, with the same answers." ask="Against what should a fast form be compared?"
 # ## The way down · 40 min
 #
 # The bars below were measured beforehand, each form in a process of its own, in rounds that took turns. `make bench`
 # repeats it, and compares all answers. The top bar is timm's model, which many people use, with the same weights:
 
-# %%
+# %% slide="From timm's model down to below the floor"
 batch_1 = records.measured("batch_1")
 forms = {
     "timm, plain": "timm as it comes",
@@ -415,7 +415,7 @@ def ratios(timings, pairs, sizes=WIDTHS, caption=""):
     tables.show(rows, caption)
 
 
-# %%
+# %% slide="The wider the network, the less can be won around the products"
 against_timm = {
     "timm, plain, kept": "timm, all freed memory kept",
     "timm, folded": "timm, norms folded, channels last",
@@ -427,7 +427,7 @@ against_timm = {
 against_timm = forms | against_timm
 ratios(batch_1, {said: ("timm, plain", form) for form, said in against_timm.items()})
 
-# %% [markdown]
+# %% [markdown] slide="A phone has no Python. Export writes operators and weights into a file." ask="How would you notice that an exported file is wrong?"
 # The wider the network, the more of its time is in products, and the less there is to win around them. With kept memory
 # on both sides, our optimised form is ahead of timm's plain one by about a quarter at $\alpha = 0.5$. In ONNX Runtime the two are
 # close, because that runtime folds and rearranges by itself. Other runtimes also have faster products, partly
@@ -481,7 +481,7 @@ if difference is not None:
 # brings along, `run_onnx.py`. It imports `onnxruntime`, `numpy` and `pillow`. We start it in a new process in which
 # importing `torch` is an error:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Without PyTorch"
 import shutil
 
 from mvit2_lib.data.samples import digit_picture
@@ -535,7 +535,7 @@ if difference is not None:
 # > **Predict.** The digit model with all context scores 1. How many of the 382 held-out digits does it still get right?
 
 
-# %%
+# %% slide="It runs, and it answers wrongly: every score is 1"
 class WrongAxis(mv.SeparableSelfAttention):
     def context_scores(self, x):
         return self.W_I(x).softmax(dim=-1)  # over the one channel: always 1
@@ -550,7 +550,7 @@ for name, network in (("as trained", digits.model), ("wrong axis", wrong)):
     right = mv.accuracy(network, mv.Pictures(*held_out))
     print(f"{name}: {right * len(held_out[1]):.0f} of {len(held_out[1])} right")
 
-# %% [markdown]
+# %% [markdown] slide="Does a weight need 32 bits?" ask="Which would you rather round, the weights or the maps?"
 # Somebody who only checks that the file runs would have shipped it. So `mv.export` asks every file that it can run for
 # its answers, on pictures to which the model gives different ones, and keeps a 32-bit file only if they are the model's.
 # The cure was
@@ -593,7 +593,7 @@ checks.quantize(quantize)
 # advance. So the tools of each runtime watch some typical pictures go by and note the range of each map. That is called
 # *calibration*. We give them a hundred training digits:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="A smaller file, at the price of one digit"
 typical = [mv.load_digits("train")[0][:100]]  # [100, 1, 64, 64]
 worst = export("small.onnx", notes=notes, quantize=typical)
 
@@ -622,7 +622,7 @@ if worst is not None:
 # The score says something about these digits only. So here are more rows, measured beforehand with `make bench`:
 # the digits and the textures of notebook 08, in two runtimes, with the shortest time for one picture.
 
-# %%
+# %% slide="Small networks gain little from 8 bits, and may lose"
 eight_bits = records.measured("eight_bits")
 rows = []
 for row in eight_bits.measurements:
@@ -642,13 +642,13 @@ tables.show(rows)
 # Larger networks with random weights, 256×256 pixels, say nothing about the score, but they do about time. How many
 # times as fast are 8 bits as 32, in the same runtime?
 
-# %%
+# %% slide="The wider the network, the more 8 bits gain"
 pairs = {}
 for runtime in ("ONNX Runtime", "ExecuTorch"):
     pairs[runtime] = (f"ours, {runtime}", f"ours, {runtime}, 8 bits")
 ratios(batch_1, pairs)
 
-# %% [markdown]
+# %% [markdown] slide="“3.2× faster on a mobile device”: where can such a factor come from?"
 # The wider the network, the more of its time is in products, and the more 8 bits gain. How much that is depends on the
 # instructions that a processor has for such products.
 #
@@ -668,7 +668,7 @@ ratios(batch_1, pairs)
 # **What was published.** This table is in the library, each row with its source, all at 256×256 pixels. v1 comes in the
 # sizes XXS, XS and S, and each stands against the v2 of about the same accuracy:
 
-# %%
+# %% slide="Near three on the paper's phone; everywhere else below two"
 from mvit2_lib.course.published import published
 
 rows, speedups = published("v2_against_v1"), []
@@ -689,7 +689,7 @@ figures.show(
 # **Count.** If time went by multiply–accumulates (MACs), what would the swap of the attention alone be worth? Here is our
 # network, once with separable and once with multi-head attention:
 
-# %%
+# %% slide="By count, the attention cannot be worth three at 256 × 256"
 rows = []
 for alpha in (0.5, 1.0):
     for side in (256, 512):
@@ -711,7 +711,7 @@ tables.show(rows, caption="MACs of the whole network")
 #
 # > **Predict.** In which of the three runtimes does the famous factor appear? Is it there for the swap as well?
 
-# %%
+# %% slide="In ExecuTorch, and only there. The swap does not show it"
 runtimes = {"plain": "PyTorch", "ONNX Runtime": "ONNX Runtime"}
 runtimes["ExecuTorch"] = "ExecuTorch"
 pairs = {}
@@ -734,7 +734,7 @@ ratios(batch_1, pairs, columns)
 #
 # > **Predict.** Where does v1 lose its time: in the products, in the softmax, or outside?
 
-# %%
+# %% slide="Neither products nor softmax: most of it lies outside"
 inside = records.measured("inside")
 
 
@@ -770,7 +770,7 @@ figures.show(
 #
 # > **Predict.** What is left of the factor?
 
-# %%
+# %% slide="One switch, and most of the factor is gone"
 in_the_runtime = {
     "v1 as it comes / v2": ("v1, ExecuTorch", "timm, ExecuTorch"),
     "v1 spelled out / v2": ("v1 spelled out, ExecuTorch", "timm, ExecuTorch"),
@@ -778,7 +778,7 @@ in_the_runtime = {
 }
 ratios(batch_1, in_the_runtime, columns)
 
-# %%
+# %% slide="What had separated the two was a guard against masks"
 bars = {"v2": "timm", "v1 as it comes": "v1", "v1 spelled out": "v1 spelled out"}
 bars |= {"ours, multi-head": "multi-head", "ours, separable": "ours"}
 figures.show(
@@ -807,7 +807,7 @@ figures.show(
 # **Larger pictures.** Four times the pixels are four times the tokens and sixteen times the pairs. The same rows at 512×512
 # pixels:
 
-# %%
+# %% slide="Larger pictures: four times the tokens, sixteen times the pairs"
 ratios(records.measured("512_pixels"), in_the_runtime, columns)
 
 # %% [markdown]
@@ -816,7 +816,7 @@ ratios(records.measured("512_pixels"), in_the_runtime, columns)
 #
 # **On a graphics card,** an NVIDIA H200, in PyTorch, with 16 pictures at a time and in float32:
 
-# %%
+# %% slide="On a graphics card, it takes many more tokens"
 on_the_card = {
     "v1 / v2, both timm's": ("v1, plain", "timm, plain"),
     "multi-head / separable": ("multi-head, optimised", "ours, optimised"),
@@ -825,7 +825,7 @@ sides = {side: f"{side} pixels" for side in (256, 512, 1024)}
 for alpha, name in (("α = 0.5", "gpu_050"), ("α = 1.0", "gpu_100")):
     ratios(records.measured(name), on_the_card, sides, caption=alpha)
 
-# %% [markdown]
+# %% [markdown] slide="Not run here, because no phone was at hand. It says what is left to do." ask="Whose phone, which runtime, and measured how?"
 # At 256×256 pixels, neither v2 nor separable attention is faster on this card. The card mostly waits for its next operator.
 # At 1024×1024 there are sixteen times as many tokens and 256 times as many pairs, and separable attention is worth a factor
 # of two to three. In half precision, which has faster kernels for multi-head attention, it may be less.

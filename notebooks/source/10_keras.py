@@ -17,7 +17,7 @@
 # *95 minutes: 73 to read, run and build, 22 for the exercises at the end.*
 # All cells together take about a minute.
 
-# %% [markdown]
+# %% [markdown] slide="`keras.ops` in place of `torch`: one layer for every backend." ask="What in your own layers would not survive a change of backend?"
 # ## Separable attention as a Keras layer · 0 min
 #
 # The set-up. `setup.optional` imports `keras`. If that fails, it says why, and all other cells stay silent:
@@ -84,7 +84,7 @@ for name in ("W_I", "W_K", "W_V", "W_O"):
     kernel, bias = linear.weight.detach().T.numpy(), linear.bias.detach().numpy()
     getattr(keras_attention, name).set_weights([kernel, bias])
 
-# %%
+# %% slide="Equal to PyTorch's layer"
 x = torch.randn(2, 5, 8)  # [B, k, d]
 
 
@@ -127,7 +127,7 @@ def attention_in_ops(x, W_I, W_K, b_K, W_V, b_V, W_O, b_O):
 
 checks.attention_in_ops(attention_in_ops)
 
-# %% [markdown]
+# %% [markdown] slide="Some slips raise an error. The others are worse."
 # ## What differs without an error · 13 min
 #
 # Some slips raise an error, because a shape does not fit. The others are worse. The model runs, and answers something. So
@@ -229,7 +229,7 @@ print("equal")
 #
 # > **Predict.** The columns are 0, 1, 2, 3, 4, 5. Which three come out in PyTorch? Which in Keras?
 
-# %%
+# %% slide="PyTorch keeps 0, 2, 4. Keras keeps 1, 3, 5"
 columns = torch.arange(6.0).expand(1, 1, 6, 6)  # [B, C, H, W]
 copying = torch.zeros(1, 1, 3, 3)
 copying[..., 1, 1] = 1
@@ -244,7 +244,7 @@ print('Keras, padding="same": ', far_end[0, 0, :, 0].tolist())
 # %% [markdown]
 # The shapes agree, but Keras' windows lie one column further to the right. Why?
 
-# %%
+# %% slide="The missing column comes at the far end"
 figures.show(
     figures.padding_windows(),
     alt="Two rows of six columns, 0 to 5. PyTorch pads both ends, and the middles of "
@@ -300,7 +300,7 @@ checks.padding_of(padding_of)
 # **ε.** A norm divides by $\sqrt{\sigma^2 + \varepsilon}$. Where the variance $\sigma^2$ is large, ε hardly matters. Where a
 # channel hardly varies, ε takes over:
 
-# %%
+# %% slide="Where a channel hardly varies, ε takes over"
 theirs, ours = keras.layers.BatchNormalization(), nn.BatchNorm2d(1)
 print("default ε:", theirs.epsilon, "in Keras,", ours.eps, "in PyTorch")
 torch.manual_seed(0)
@@ -314,7 +314,7 @@ for spread in (1.0, 0.01):
 # value and the mean of the batch. Both frameworks call one of the two weights *momentum*. PyTorch means the weight of the new
 # value, Keras that of the old:
 
-# %%
+# %% slide="One word, two opposite meanings"
 theirs, ours = keras.layers.BatchNormalization(), nn.BatchNorm2d(1)
 print("default momentum:", theirs.momentum, "in Keras,", ours.momentum, "in PyTorch")
 batch = np.ones((1, 4, 4, 1), dtype="float32")  # [B, H, W, C], with mean 1
@@ -363,7 +363,7 @@ for name, (ours, theirs) in pairs.items():
 # **Training.** A PyTorch model is in training mode until you call `eval()`. A Keras layer that you call is not, unless you
 # say so. `fit` says so for you:
 
-# %%
+# %% slide="Training: a mode of the model, or an argument of the call"
 norm = keras.layers.BatchNormalization(epsilon=1e-5)
 noise = np.random.default_rng(0).normal(3, 2, (256, 1)).astype("float32")
 for training in (False, True):
@@ -374,7 +374,7 @@ result = nn.BatchNorm1d(1)(torch.tensor(noise)).detach()
 numbers = f"mean {result.mean().abs():.1f}, σ {result.std():.1f}"
 print(f"PyTorch, newly made:   {numbers}")
 
-# %% [markdown]
+# %% [markdown] slide="Now the block is a matter of care." ask="Which lines of the block would you check first?"
 # ## The block · 43 min
 #
 # Now the block is a matter of care. First the transformer layer: attention and a feed-forward network, each after a group
@@ -403,7 +403,7 @@ class TransformerLayer(keras.layers.Layer):
 # reshapes around one transposition:
 
 
-# %%
+# %% slide="`unfold` and `fold`: two reshapes around one transposition"
 def unfold(x):
     _, H, W, d = x.shape
     x = keras.ops.reshape(x, (-1, H // 2, 2, W // 2, 2, d))  # [B, H/2, 2, W/2, 2, d]
@@ -466,7 +466,7 @@ for name, tensor in torch_block.state_dict().items():
     weights.append(tensor.numpy())
 keras_block.set_weights(weights)
 
-# %%
+# %% slide="Equal"
 maps = torch.randn(2, 24, 8, 12)  # [B, C, H, W]
 with torch.no_grad():
     expected = torch_block(maps)
@@ -474,7 +474,7 @@ result = to_torch(keras_block(to_keras(maps))).movedim(-1, 1)
 torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-4)
 print(f"equal, {keras_block.count_params():,} numbers in {len(weights)} arrays")
 
-# %% [markdown]
+# %% [markdown] slide="Layers with PyTorch's names, so that weights go over by name."
 # ## The model · 49 min
 #
 # What is left are inverted residuals and the table of channels (notebook 05). The library has them in
@@ -498,7 +498,7 @@ for layer in in_keras.layers[-9:]:
 # > **Predict.** Keras counts the running mean and variance of a batch norm among the parameters, and PyTorch calls them
 # > *buffers*. How many more numbers does Keras count, for each channel of a norm?
 
-# %%
+# %% slide="Two for each channel"
 picture = mv.preprocess(mv.sample_picture("chelsea"))  # [B, C, H, W]
 with torch.no_grad():
     expected = in_torch(picture)
@@ -515,7 +515,7 @@ assert in_keras.count_params() == sum(counted), counted
 # And the way back? Nothing is computed on either way. Axes change places, and numbers are
 # copied:
 
-# %%
+# %% slide="And the way back: bit for bit"
 back = mv.MobileViTv2(0.5)
 mv.load_checkpoint(back, keras_port.state_dict(in_keras))
 kept = [
@@ -577,7 +577,7 @@ no_attention = with_weights(lambda name, w: 0 * w if "W_O" in name else w)
 # %% [markdown]
 # > **Predict.** Order the four slips by what they cost. Which of them would you notice?
 
-# %%
+# %% slide="Two cost half or more. Two look like a model that works"
 versions = {"none": right, 'padding="same"': padded_otherwise}
 versions |= {"ε = 0.001": wrong_epsilon}
 versions |= {"square kernels not transposed": not_transposed}
@@ -592,7 +592,7 @@ for name, those in logits.items():
     rows.append(row)
 tables.show(rows)
 
-# %% [markdown]
+# %% [markdown] slide="`compile` says what to measure, `evaluate` measures it." ask="Which of these numbers must agree with PyTorch's to the last digit?"
 # Two of the slips cost the model half of what it knows, or all. The other two cost less than two per cent, and that is the
 # worse kind, because such a score looks like a model that works. The logits show all four at a glance. So test a port by
 # *equal logits*, and not by its score. Random weights and statistics are enough for that.
@@ -612,7 +612,7 @@ tables.show(rows)
 #
 # **Evaluate.** In Keras, `compile` says what to measure, and `evaluate` measures it:
 
-# %%
+# %% slide="The same digits are right"
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 right.compile(loss=loss, metrics=["accuracy"])
 _, accuracy = right.evaluate(pictures, answers, verbose=0)
@@ -703,7 +703,7 @@ assert trained < untrained, (untrained, trained)
 # > variance 1? What share of the held-out digits will be right?
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="The same weights, and no better than guessing"
 def with_momentum(momentum):
     for norm in norms:
         norm.momentum = momentum
@@ -722,7 +722,7 @@ for momentum, share in scores.items():
     print(f"momentum {momentum}: {left:7.3%} left of the start, {share:.0%} right")
 assert scores[0.9] > 2 * scores[0.99], scores
 
-# %% [markdown]
+# %% [markdown] slide="A framework changes what a call costs. Does it change the growth?"
 # With 0.99, the same weights do no better than guessing. Four tenths of the start are left, and a variance of 1 weighs heavily
 # where the true one is far smaller, as it often is here. It is not a bad value as such. Over many thousand steps, the start is
 # forgotten. But a short training needs statistics that keep up, and no error says so.
@@ -758,7 +758,7 @@ growth = timing.measure(layers, [256, 512, 1024, 2048, 4096], progress=False)
 # %% [markdown]
 # > **Predict.** Between 512 and 4,096 tokens, what slopes will the two lines have on logarithmic axes?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Multi-head attention rises steeply, separable attention hardly at all"
 figures.show(
     figures.times({"Keras, one layer, d = 64": growth}, fit_from=512),
     alt="Milliseconds over k from 256 to 4096 tokens on logarithmic axes. Multi-head "
@@ -774,7 +774,7 @@ assert slopes["multi-head"] > slopes["separable"] + 0.4, slopes
 # attention hardly rises at all. Most of its time must go into something that does not depend on $k$, the calls of Keras. So
 # we continue with separable attention alone, to where the arithmetic outweighs them:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slide="Where the arithmetic outweighs the calls"
 large = torch.empty(30 * 2**20, dtype=torch.uint8)
 del large  # from now on the C library keeps freed memory, see notebook 09
 further = timing.measure(

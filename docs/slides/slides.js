@@ -1,0 +1,14 @@
+// Formulas first: a slide is laid out only when they have their size.
+MathJax.startup.promise.then(() =>
+  Reveal.initialize({
+    width: 1280,
+    height: 720,
+    margin: 0,
+    center: false,
+    hash: true,
+    slideNumber: "c/t",
+    transition: "none",
+    controlsTutorial: false,
+    plugins: [RevealNotes],
+  }),
+);

@@ -14,11 +14,16 @@ HIDDEN := __pycache__ *.egg-info source build.py constraints.txt torch-cpu.txt c
 LAB_OPTIONS ?=
 PORT ?= 8000
 
-.PHONY: lab test test-all test-long site slides live wheels assignments notebooks timings digits bench clean
+.PHONY: lab present test test-all test-long site slides live wheels assignments notebooks timings digits bench clean
 
+lab: COPIES := my_notebooks
+present: COPIES := my_presentation
+present: PRESENT := --present
 lab: .venv/course-is-installed    ## open your own copy of the course in JupyterLab
-	@$(BIN)/python -m mvit2_lib.course.setup
-	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/my_notebooks/00_start_here.ipynb \
+present: .venv/course-is-installed    ## open copies to present from, with no stored answer under a question
+lab present:
+	@$(BIN)/python -m mvit2_lib.course.setup $(PRESENT)
+	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(COPIES)/00_start_here.ipynb \
 	  $(foreach name,$(HIDDEN),'--ContentsManager.hide_globs=$(name)') $(LAB_OPTIONS)
 
 test: .venv/tests-are-installed    ## check everything: style, layers, library, notebooks

@@ -17,7 +17,7 @@ project = "MobileViTv2, from one dot product to the complete model"
 html_title = "MobileViTv2"
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["node_modules", "live", "slides"]
+exclude_patterns = ["node_modules", "live", "slides", "exam.md"]  # the answers are for teachers
 nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -40,4 +40,5 @@ html_show_copyright = False
 
 
 def setup(app):
+    app.connect("source-read", pages.link_sections)
     app.connect("autodoc-process-docstring", pages.keep_equations, priority=400)  # before napoleon

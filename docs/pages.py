@@ -8,6 +8,7 @@ import nbformat
 
 HERE = Path(__file__).parent
 NOTEBOOKS = sorted((HERE.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+SECTION = re.compile(r"\b(?P<notebook>0\d|10) \*(?P<title>[^*]+)\*")
 HEADING = re.compile(r"^## (?P<title>.+?) · (?P<start>\d+) min(?: · (?P<route>[◆◇]))?$", re.MULTILINE)
 
 
@@ -80,6 +81,20 @@ def write() -> None:
     for path in NOTEBOOKS:
         shutil.copy(path, HERE / "notebooks")
     (HERE / "map.md").write_text(course_map(), encoding="utf-8")
+
+
+def link_sections(app, name: str, source: list[str]) -> None:
+    """Turn `02 *What is lost*` in the teacher's guide into a link to that section; there must be such a section."""
+    if name == "teaching":
+        source[0] = SECTION.sub(lambda match: _link(match["notebook"], match["title"]), source[0])
+
+
+def _link(notebook: str, wanted: str) -> str:
+    path = next(path for path in NOTEBOOKS if path.name.startswith(notebook))
+    for name, _, _, anchor in sections(path):
+        if name == wanted:
+            return f"{notebook} [*{name}*](<notebooks/{path.name}#{anchor}>)"
+    raise KeyError(f"notebook {notebook} has no section {wanted!r}")
 
 
 def keep_equations(app, what, name, obj, options, lines: list[str]) -> None:

@@ -1,8 +1,11 @@
 """The machine check tells what is missing and what to do, and raises nothing."""
 
+import json
 import runpy
+import shutil
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -106,9 +109,28 @@ def test_the_command_copies_the_notebooks_of_the_folder_it_runs_in(tmp_path, mon
     for name in ("00_start.ipynb", "draft.ipynb"):
         (tmp_path / "notebooks" / name).write_text("start")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["setup"])
     runpy.run_module("mvit2_lib.course.setup", run_name="__main__")
     assert [path.name for path in (tmp_path / "my_notebooks").iterdir()] == ["00_start.ipynb"]
     assert capsys.readouterr().out.startswith("1 new notebooks in my_notebooks")
+
+
+def test_a_presenter_finds_no_answer_stored_under_a_question(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(Path(__file__).parents[1] / "notebooks", "notebooks", ignore=shutil.ignore_patterns("source"))
+    setup.main(["--present"])
+    for path in Path("my_presentation").iterdir():
+        cells, originals = (
+            json.loads(Path(folder, path.name).read_text())["cells"] for folder in (path.parent, "notebooks")
+        )
+        assert [cell["source"] for cell in cells] == [cell["source"] for cell in originals]
+        asked = [number for number, cell in enumerate(cells) if "> **Predict.**" in "".join(cell["source"])]
+        assert asked
+        for number in asked:
+            answer = next(cell for cell in cells[number:] if cell["cell_type"] == "code")
+            assert (answer["outputs"], answer["execution_count"]) == ([], None)
+        kept = [cell for cell in cells if cell.get("outputs")]
+        assert 0 < len(kept) < sum(bool(cell.get("outputs")) for cell in originals)
 
 
 def test_every_reader_gets_copies_and_nothing_overwrites_them(tmp_path, capsys):

@@ -1,10 +1,13 @@
 """Is this machine ready for the course? And the reader's own copies: `python -m mvit2_lib.course.setup`."""
 
+import argparse
 import importlib
+import json
 import platform
+import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -94,17 +97,43 @@ def _leave_out(lines: list[str]) -> list[str]:
     return lines if any("setup.optional(" in line for line in lines) else []
 
 
-def copy_notebooks(course: Path = Path("notebooks"), mine: Path = Path("my_notebooks")) -> None:
-    """Give the reader a copy of every notebook that has none yet, and change no other file."""
+def copy_notebooks(
+    course: Path = Path("notebooks"), mine: Path = Path("my_notebooks"), hide_answers: bool = False
+) -> None:
+    """Give the reader a copy of every notebook that has none yet, and change no other file.
+
+    With `hide_answers`, for presenting: from a *Predict* question to the end of its section, no output is stored.
+    """
     mine.mkdir(exist_ok=True)
     new = []
     for original in sorted(course.glob("[0-9][0-9]_*.ipynb")):
         copy = mine / original.name
         if not copy.exists():
             shutil.copyfile(original, copy)
+            if hide_answers:
+                copy.write_text(_without_answers(original.read_text(encoding="utf-8")), encoding="utf-8")
             new.append(copy.name)
     print(f"{len(new)} new notebooks in {mine}; those that were there are as you left them")
 
 
+def _without_answers(notebook: str) -> str:
+    content, asked = json.loads(notebook), False
+    for cell in content["cells"]:
+        if cell["cell_type"] == "markdown":
+            for found in re.findall(r"^## |^> \*\*Predict\.", "".join(cell["source"]), re.MULTILINE):
+                asked = found.startswith(">")
+        elif asked:
+            cell.update(outputs=[], execution_count=None)
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Copy the notebooks into my_notebooks, or for a presentation into my_presentation, without the answers."""
+    parser = argparse.ArgumentParser(prog="python -m mvit2_lib.course.setup", description=main.__doc__)
+    parser.add_argument("--present", action="store_true", help="copies for presenting, in my_presentation")
+    present = parser.parse_args(arguments).present
+    copy_notebooks(mine=Path("my_presentation" if present else "my_notebooks"), hide_answers=present)
+
+
 if __name__ == "__main__":
-    copy_notebooks()
+    main()

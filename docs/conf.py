@@ -29,6 +29,9 @@ autodoc_inherit_docstrings = False
 autodoc_default_options = {"members": True, "exclude-members": "forward, call, build, compute_output_shape, get_config"}
 
 html_theme = "furo"
+templates_path = ["_templates"]
+_parts = ["brand", "search", "scroll-start", "navigation", "more", "scroll-end"]
+html_sidebars = {"**": [f"sidebar/{part}.html" for part in _parts]}
 html_static_path = ["_static", "node_modules/mathjax/es5/tex-svg.js"]
 html_css_files = ["site.css"]
 html_extra_path = ["../build/extra"]

@@ -28,6 +28,7 @@ ROWS = 7  # of a table, before its letters become smaller
 HEADING = re.compile(r"^## .+$", re.MULTILINE)
 PREDICT = re.compile(r"^> \*\*Predict\.\*\*(?P<question>.*(?:\n>.*)*)", re.MULTILINE)
 EXERCISE = re.compile(r"^### (?P<title>(?:\d+\.\d+|An open experiment).+)$", re.MULTILINE)
+TASK = re.compile(r".+?(?=\n\n|\Z)(?:\n\n```python\n.+?\n```)?", re.DOTALL)  # one paragraph, and code beneath it
 EQUATION = re.compile(r"^\$\$.+?\$\$$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"^\|.*\n\|[-:| ]+\n(?:\|.*\n?)+", re.MULTILINE)
 FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
@@ -168,7 +169,7 @@ class Deck:
             self.slides[-1].notes.append(text[question.end() :])
             self.asked = True
         elif exercise:
-            task = text[exercise.end() :].strip().split("\n\n")[0]
+            task = TASK.match(text[exercise.end() :].strip()).group()
             self._add(exercise["title"], MARKDOWN.render(task), "exercise")
             self.slides[-1].notes.append(text[exercise.end() :])
 

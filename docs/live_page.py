@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import socket
+import sys
 from pathlib import Path
 
 import segno
@@ -106,7 +107,11 @@ def main() -> None:
     options = parser.parse_args()
     address = f"http://{local_address()}:{options.port}/live/"
     handler = functools.partial(Handler, directory=options.folder, address=address)
-    with http.server.ThreadingHTTPServer(("", options.port), handler) as server:
+    try:
+        server = http.server.ThreadingHTTPServer(("", options.port), handler)
+    except OSError as error:
+        sys.exit(f"port {options.port} cannot be used ({error.strerror}): make live PORT={options.port + 1}")
+    with server:
         segno.make(address).terminal(compact=True)
         print(f"The live page:       {address}")
         print(f"For the projector:   http://localhost:{options.port}/share")

@@ -5,11 +5,14 @@ A real browser does all of it, against the folder that `make site` publishes.
 
 import functools
 import http.server
+import itertools
 import json
 import os
 import re
 import shutil
+import socket
 import statistics
+import subprocess
 import sys
 import threading
 import urllib.request
@@ -298,6 +301,7 @@ def test_the_keyboard_draws_as_well(page):
     for key in [" "] + ["ArrowDown"] * 12 + [" "]:
         page.keyboard.press(key)
     assert answered(page) == "1"
+    page.wait_for_function("document.querySelector('#spoken').textContent.startsWith('1, with')")
     assert "shares" in page.get_attribute("#views canvas", "aria-label")
     page.keyboard.press("Backspace")
     page.wait_for_function("document.querySelector('#answer').dataset.digit === ''")
@@ -362,6 +366,11 @@ def bytes_held(page):
 @pytest.mark.slow
 def test_a_device_is_measured_and_its_record_read_by_the_library(page, tmp_path, capsys):
     page.fill("#device", "Anna's phone / 3")
+    page.click("#start")
+    page.click("#stop")  # while it is still starting
+    page.wait_for_selector("#start:enabled")
+    assert "Stopped" in page.inner_text("#measuring")
+    assert page.is_disabled("#save")
     page.click("#start")
     page.wait_for_function("document.querySelectorAll('#times tbody tr').length >= 2")
     page.click("#stop")
@@ -504,6 +513,25 @@ def test_the_page_fits_a_phone_and_axe_finds_nothing_serious(opened, scheme):
         for one in found
         if one["impact"] in ("serious", "critical") or one["id"] in named
     ] == []
+
+
+@pytest.mark.slow
+def test_the_page_is_served_with_its_address_and_a_taken_port_is_named(folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-W", "ignore", "docs/live_page.py", str(folder), "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as serving:
+        lines = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, serving.stdout))
+        [address] = re.findall(r"http://\S+/live/", "".join(lines))
+        assert sum("▄" in line or "█" in line for line in lines) > 10  # the code, in the terminal
+        assert urllib.request.urlopen(f"http://localhost:{port}/live/").status == 200
+        assert address in urllib.request.urlopen(f"http://localhost:{port}/share").read().decode()
+        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        serving.terminate()
+    assert second.returncode == 1
+    assert f"port {port} cannot be used" in second.stderr
+    assert f"make live PORT={port + 1}" in second.stderr
 
 
 @pytest.mark.slow

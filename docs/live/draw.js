@@ -5,6 +5,7 @@ import { enlarge, toPicture } from "./digit.js";
 const LAYERS = [2, 4, 3]; // attention layers in stages 3, 4 and 5
 const SIDE = 320; // of the canvas, in its own pixels
 const STEP = 16; // of the pen, by keyboard
+const QUIET = 700; // milliseconds without a change, before a screen reader says the answer
 
 export class Drawing {
   #strokes = [];
@@ -16,6 +17,7 @@ export class Drawing {
     this.model = model;
     this.canvas = page.querySelector("#paper");
     this.answer = page.querySelector("#answer");
+    this.spoken = page.querySelector("#spoken");
     this.slider = page.querySelector("#equal");
     this.table = page.querySelector("#probabilities tbody");
     this.views = page.querySelector("#views");
@@ -78,6 +80,8 @@ export class Drawing {
 
   #redraw() {
     this.#drawPaper();
+    clearTimeout(this.speaking);
+    this.speaking = setTimeout(() => (this.spoken.textContent = this.answer.textContent), QUIET);
     this.#pending = true;
     if (!this.#busy) this.#ask();
   }

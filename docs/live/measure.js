@@ -33,10 +33,12 @@ export class Measuring {
   async measure() {
     this.records = new Records(TITLE);
     this.known = {}; // seconds that one visit takes, by name and size
+    this.stopped = false;
     this.#running(true);
     this.#say("Starting. Leave the page in front, and the device alone.");
     try {
       this.worker = await this.runtime.start(...Object.keys(NAMES));
+      if (this.stopped) throw new Stopped(); // while it was starting
       this.end = performance.now() + 1000 * this.budget;
       for (let round = 0; round < ROUNDS && this.#left() > 0; round++) await this.#round(round);
       this.#say(`Done: ${this.#rounds()}.`);
@@ -45,6 +47,7 @@ export class Measuring {
       else this.#say(`It ended early (${error.message}). What was measured is kept.`);
     }
     this.worker?.stop(); // and with it the memory of the largest size goes back
+    this.worker = null;
     this.#running(false);
   }
 
@@ -73,6 +76,7 @@ export class Measuring {
   }
 
   stop() {
+    this.stopped = true;
     this.worker?.stop();
   }
 
@@ -98,7 +102,7 @@ export class Measuring {
     const done = this.records.rows.reduce((sum, row) => sum + row.seconds.length, 0);
     const share = Math.max(done / (ROUNDS * this.sizes.length * 3), 1 - this.#left() / this.budget);
     this.page.querySelector("#progress").value = share;
-    this.page.querySelector("#measuring").textContent = `Round ${round + 1} of ${ROUNDS}.`;
+    this.#say(`Round ${round + 1} of ${ROUNDS}.`);
     const body = this.page.querySelector("#times tbody");
     body.replaceChildren(...this.sizes.filter((k) => this.records.rows.some((row) => row.size === k)).map((k) => this.#row(k)));
     for (const title of Object.values(NAMES)) {
@@ -130,7 +134,8 @@ export class Measuring {
   }
 
   #say(text) {
-    this.page.querySelector("#measuring").textContent = text;
+    const place = this.page.querySelector("#measuring");
+    if (place.textContent !== text) place.textContent = text; // or a screen reader would say it again
   }
 }
 

@@ -37,8 +37,10 @@ def build(folder: Path) -> None:
     sizes = {name: (folder / name).stat().st_size for name in loaded}
     (folder / "files.json").write_text(json.dumps(sizes), encoding="utf-8")
     page = (folder / "index.html").read_text(encoding="utf-8")
-    for name, number in held_out(digits.model, digits.preparation.image_size).items():
-        page = page.replace(f"{{{name}}}", str(number))
+    facts = held_out(digits.model, digits.preparation.image_size)
+    facts["megabytes"] = f"{sum(sizes.values()) / 1e6:.1f}"
+    for name, fact in facts.items():
+        page = page.replace(f"{{{name}}}", str(fact))
     (folder / "index.html").write_text(page, encoding="utf-8")
 
 
@@ -65,7 +67,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         super().__init__(*arguments, **named)
 
     def do_GET(self):
-        if self.path != "/share":
+        if self.path.partition("?")[0].rstrip("/") != "/share":
             super().do_GET()
             return
         content = share_page(self.address).encode()
@@ -105,6 +107,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()
+    if not (options.folder / "live" / "index.html").exists():
+        sys.exit(f"there is no live page in {options.folder}: make site")
     address = f"http://{local_address()}:{options.port}/live/"
     handler = functools.partial(Handler, directory=options.folder, address=address)
     try:
@@ -115,6 +119,8 @@ def main() -> None:
         segno.make(address).terminal(compact=True)
         print(f"The live page:       {address}")
         print(f"For the projector:   http://localhost:{options.port}/share")
+        if "127.0.0.1" in address:
+            print("This machine is in no network, so no phone can reach it.")
         print("Phones must be in the same network as this machine. Ctrl-C ends it.", flush=True)
         try:
             server.serve_forever()

@@ -83,6 +83,13 @@ def write() -> None:
     (HERE / "map.md").write_text(course_map(), encoding="utf-8")
 
 
+def plan(heading: str) -> list[tuple[int, int, str]]:
+    """Return the rows of a plan in the teacher's guide: from minute, to minute, and the row."""
+    text = (HERE / "teaching.md").read_text(encoding="utf-8").partition(f"{heading}\n")[2].partition("\n#")[0]
+    rows = re.finditer(r"^\| (\d+)–(\d+) \|.*$", text, re.MULTILINE)
+    return [(int(row[1]), int(row[2]), row.group()) for row in rows]
+
+
 def link_sections(app, name: str, source: list[str]) -> None:
     """Turn `02 *What is lost*` in the teacher's guide into a link to that section; there must be such a section."""
     if name == "teaching":

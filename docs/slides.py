@@ -47,24 +47,29 @@ OPENING = """
 The idea in ninety minutes: $k$ comparisons in place of $k^2$.
 """
 BEFORE = """
-These are the sections with ◆ of notebooks 00 to 03. A question marked *Predict* comes before its answer: let everybody
-write down a prediction before you go on. The exercises are done in the notebooks. Give them the minutes of their
-section, or leave them as homework and win the time for discussion.
+These are the sections of the plan *A seminar of 90 minutes* in the teacher's guide. A question marked *Predict* comes
+before its answer: let everybody write down a prediction before you go on. Extend your desktop, and do not mirror it:
+this view shows the next slide, too.
+"""
+PHONES = """
+## Measure your own phone
+
+Draw a digit, see where attention looks, and measure $O(k^2)$ against $O(k)$ on the device in your hand.
+"""
+MEASURING = """
+`make live` shows the address and a QR code for the projector. Each phone loads 16 MB, so begin early. Let people read
+their three slopes aloud, and write them down. If records can be collected, one figure comes from
+`python -m mvit2_lib.course.timing --merge *.json`. If phones do not reach your machine, open the page on it.
 """
 CLOSING = """
 ## Score, summarise, gate
 
 1. All tokens share one question: $k$ comparisons in place of $k^2$.
-2. So they share one answer, too. Its map has rank one, and only the gate tells tokens apart.
-3. Where every token needs another answer, that is hard to learn. Where one answer serves all, nothing was lost here.
-4. The time of one layer grows about like $k$ and not like $k^2$. What that is worth depends on the width, the sizes and
+2. So they share one summary, too. Its map has rank one, and only the gate tells tokens apart.
+3. Where every token needs a different answer, that is hard to learn. Where one answer served all, nothing was
+   lost here.
+4. The time of one layer grew about like $k$ and not like $k^2$. What that is worth depends on the width, the sizes and
    the device.
-"""
-AFTER = """
-**Ask:** What would you measure next?
-
-If phones are at hand, `make live` shows a QR code. The class measures its own devices, and
-`python -m mvit2_lib.course.timing --merge` draws them into one figure.
 """
 
 
@@ -88,89 +93,86 @@ class Slide:
 
 
 class Deck:
-    """The slides of one notebook, or of those of its sections that have a mark, from a minute on."""
+    """The slides of one notebook, or of those of its sections that a plan names, `{title: minutes}`."""
 
-    def __init__(self, path: Path, mark: str = "", first_minute: int = 0):
+    def __init__(self, path: Path, plan: dict[str, str] | None = None):
         self.slides: list[Slide] = []
-        self.mark, self.clock = mark, first_minute
+        self.whole, self.plan = plan is None, plan or _as_read(path)
         self.minutes = self.ask = ""
-        self.skipping = self.asked = False
-        self.sections = iter(pages.sections(path))
-        notebook = nbformat.read(path, as_version=4)
-        self._begin(notebook.cells[0].source)
-        for cell in notebook.cells[1:]:
+        self.skipping = not self.whole
+        self.asked = False  # a question, to which no slide has given the answer yet
+        first, *cells = nbformat.read(path, as_version=4).cells
+        if self.whole:
+            self._begin(first.source)
+        for cell in cells:
             if cell.cell_type == "markdown":
                 self._read(cell)
-            elif "slide" in cell.metadata and not self.skipping:
+            elif "slide" in cell.metadata and self._wanted(cell):
                 self._show(cell)
+        self._ask_ahead()
 
-    def _add(self, headline: str, shown: str = "", kind: str = "", ask: str = "", level: int = 2) -> None:
-        text = MARKDOWN.renderInline(headline)
-        self.slides.append(Slide(f"<h{level}>{text}</h{level}>\n{shown}", kind, self.minutes, ask or self.ask))
+    def _wanted(self, cell: nbformat.NotebookNode) -> bool:
+        return not self.skipping and (self.whole or cell.metadata.get("seminar", True))
+
+    def _add(self, headline: str, shown: str = "", kind: str = "", level: int = 2) -> None:
+        headline, _, below = headline.partition("\n\n")
+        text = f"<h{level}>{MARKDOWN.renderInline(headline)}</h{level}>\n{MARKDOWN.render(below)}"
+        self.slides.append(Slide(f"{text}\n{shown}", kind, self.minutes, self.ask))
 
     def _begin(self, source: str) -> None:
         """Make the title of a whole notebook."""
         title, promise = source.splitlines()[0].removeprefix("# "), re.search(r"^\*\*(.+?)\*\*$", source, re.M | re.S)
-        if not self.mark:
-            self._add(title, f"<p>{MARKDOWN.renderInline(promise[1])}</p>", "title", level=1)
-            self.slides[-1].notes.append(source.partition(promise[0])[2])
+        self._add(f"{title}\n\n{promise[1]}", "", "title", level=1)
+        self.slides[-1].notes.append(source.partition(promise[0])[2])
 
     def _read(self, cell: nbformat.NotebookNode) -> None:
         """Go through a cell of text, section by section."""
         text = FOLDED.sub("", cell.source)
         starts = [match.start() for match in HEADING.finditer(text)]
-        own = cell.metadata.get("slide")
         lead, *parts = [text[a:b] for a, b in zip([0, *starts], [*starts, None], strict=True)]
         if lead.strip() and not self.skipping:
-            self._text(lead, None if parts else own)
+            self._text(lead, cell, None if parts or not self._wanted(cell) else cell.metadata.get("slide"))
         for part in parts:
-            heading, _, rest = part.partition("\n")
-            self._section(heading, rest, own, cell.metadata.get("ask", ""))
+            self._section(*part.split("\n", 1), cell)
 
-    def _section(self, heading: str, text: str, thought: str | None, ask: str) -> None:
-        if heading.startswith("## What you now know"):
-            self.skipping, self.minutes, self.ask = bool(self.mark), "", ""
-            if not self.mark:
-                points = MARKDOWN.render(text.partition("**References**")[0])
-                self._add("What you now know", points, "summary")
-            self.skipping = True
-            return
-        title, taken, mark, _ = next(self.sections)
-        self.skipping = self.mark not in mark
+    def _section(self, heading: str, text: str, cell: nbformat.NotebookNode) -> None:
+        title = heading.removeprefix("## ").partition(" · ")[0]
+        self.minutes, self.ask, self.skipping = self.plan.get(title, ""), "", title not in self.plan
+        if title == "What you now know" and self.whole:
+            self._add(title, MARKDOWN.render(text.partition("**References**")[0]), "summary")
         if self.skipping:
             return
-        self.minutes = f"Minutes {self.clock} to {self.clock + taken}" if taken else ""
-        self.clock += taken
-        question = PREDICT.search(text)
-        self.ask = "" if question else ask
         if title == "Exercises":
             self._add(title, "", "list")
-            self.slides[-1].notes.append(text)
-            return
-        shown = f'<p class="thought">{MARKDOWN.renderInline(thought)}</p>' if thought else ""
-        self._add(title, shown + _shown(text, EQUATION), "section")
-        if tables := _shown(text, TABLE):
-            self._add(title, tables)
-        self._text(text, None)
+        else:
+            self.ask = cell.metadata.get("ask", "")
+            self._add(f"{title}\n\n{cell.metadata.get('slide', '')}", _shown(text, EQUATION), "section")
+            if tables := _shown(text, TABLE):
+                self._add(title, tables)
+        self._text(text, cell)
 
-    def _text(self, text: str, headline: str | None) -> None:
+    def _text(self, text: str, cell: nbformat.NotebookNode, headline: str | None = None) -> None:
         """Make slides of a text: its own thought, its question, its exercise. All of it goes into the notes."""
         question, exercise = PREDICT.search(text), EXERCISE.search(text)
         if headline:
             self._add(headline, _shown(text, EQUATION) + _shown(text, TABLE))
-        if exercise and self.slides[-1].kind == "list":
-            self.slides[-1].shown += f"<p>{MARKDOWN.renderInline(exercise['title'])}</p>"
+        if self.slides[-1].kind == "list":
+            self.slides[-1].shown += "".join(
+                f"<p>{MARKDOWN.renderInline(one['title'])}</p>" for one in EXERCISE.finditer(text)
+            )
             return
         before = text[: min([match.start() for match in (question, exercise) if match], default=len(text))]
         self.slides[-1].notes.append(before)
         if question:
-            asked = re.sub(r"\n> ?", " ", question["question"]).strip()
-            self._add("Predict", f"<p>{MARKDOWN.renderInline(asked)}</p>", "predict", ask=asked)
+            asked = cell.metadata.get("predict") or re.sub(r"\n> ?", " ", question["question"]).strip()
+            self._add(f"Predict\n\n{asked}", "", "predict")
+            self.slides[-1].ask = asked
             self.slides[-1].notes.append(text[question.end() :])
             self.asked = True
         elif exercise:
-            task = TASK.match(text[exercise.end() :].strip()).group()
-            self._add(exercise["title"], MARKDOWN.render(task), "exercise")
+            self._add(
+                exercise["title"], MARKDOWN.render(TASK.match(text[exercise.end() :].strip()).group()), "exercise"
+            )
             self.slides[-1].notes.append(text[exercise.end() :])
 
     def _show(self, cell: nbformat.NotebookNode) -> None:
@@ -195,6 +197,25 @@ class Deck:
         self._add(cell.metadata["slide"], "\n".join(shown), "answer" if self.asked else "")
         self.asked = False
 
+    def _ask_ahead(self) -> None:
+        """Give the speaker, where a section opens, the question that waits in it."""
+        waiting = ""
+        for slide in reversed(self.slides):
+            if slide.kind == "predict":
+                waiting = slide.ask
+            elif slide.kind == "section":
+                slide.ask = slide.ask or waiting
+                waiting = ""
+
+
+def _as_read(path: Path) -> dict[str, str]:
+    """Return the sections of a notebook, with the minutes of somebody who reads it."""
+    plan, clock = {}, 0
+    for title, taken, _, _ in pages.sections(path):
+        plan[title] = f"Minutes {clock} to {clock + taken}" if taken else ""
+        clock += taken
+    return plan
+
 
 def _shown(text: str, kind: re.Pattern) -> str:
     """Return the equations or tables of a text, as far as they stand before its question or exercise."""
@@ -216,23 +237,26 @@ def _math(tex: str, options: dict) -> str:
     return f"{left}{html.escape(tex)}{right}"
 
 
-def seminar() -> tuple[list[Slide], int]:
-    """Return the slides of all sections with ◆, and how many minutes they take."""
-    slides, minutes = [], 0
-    for path in pages.NOTEBOOKS:
-        deck = Deck(path, "◆", minutes)
-        if deck.slides:
-            slides += deck.slides
-            minutes = deck.clock
-    opening = Slide(MARKDOWN.render(OPENING), "title", notes=[BEFORE])
-    closing = Slide(MARKDOWN.render(CLOSING), "summary", notes=[AFTER])
-    return [opening, *slides, closing], minutes
+def seminar() -> list[Slide]:
+    """Return the slides of the seminar of 90 minutes, by its plan in the teacher's guide."""
+    slides = [Slide(MARKDOWN.render(OPENING), "title", notes=[BEFORE])]
+    for start, end, row in pages.plan("## A seminar of 90 minutes"):
+        minutes = f"Minutes {start} to {end}"
+        if section := pages.SECTION.search(row):
+            path = next(path for path in pages.NOTEBOOKS if path.name.startswith(section["notebook"]))
+            slides += Deck(path, {section["title"]: minutes}).slides
+        elif "live page" in row:
+            slides.append(
+                Slide(MARKDOWN.render(PHONES), "section", minutes, "Whose line is steepest, and why?", [MEASURING])
+            )
+        else:
+            slides.append(Slide(MARKDOWN.render(CLOSING), "summary", minutes, "What would you measure next?"))
+    return slides
 
 
 def decks() -> Iterator[tuple[str, str, int, list[Slide]]]:
     """Yield file name, title, minutes and slides of each deck."""
-    slides, minutes = seminar()
-    yield "seminar.html", "Separable self-attention in ninety minutes", minutes, slides
+    yield "seminar.html", "Separable self-attention in ninety minutes", 90, seminar()
     for path in pages.NOTEBOOKS:
         deck = Deck(path)
         yield f"{path.stem}.html", pages.title(path), sum(taken for _, taken, _, _ in pages.sections(path)), deck.slides

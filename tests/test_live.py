@@ -112,8 +112,33 @@ def test_what_does_not_belong_to_the_class_is_named_and_left_out(tmp_path, capsy
     said = capsys.readouterr().out
     assert said.count("left out: ") == 3
     assert "class.png: 1 device\n" in said
+    second = records(tmp_path, "second")  # now most have this title, whichever comes first
+    with pytest.raises(SystemExit, match="1"):
+        timing.main([str(tmp_path / "class.png"), "--merge", other, good, good, second])
+    assert "class.png: 2 devices\n" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        timing.main([good, "--merge", second])  # never over a record
+    assert "does not end in .png" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         timing.main(["--merge", str(broken)])
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"seconds": [0.0]}, "above zero"),
+        ({"seconds": [float("nan")]}, "above zero"),
+        ({"seconds": "12"}, "list of seconds"),
+        ({"size": "64"}, "a size must be a number"),
+        ({"size": 128}, "measured twice"),
+    ],
+)
+def test_records_that_no_clock_can_have_given_are_refused(tmp_path, row, said):
+    rows = [{"name": "separable", "size": size, "seconds": [1e-3]} for size in (64, 128)]
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps({"title": "", "machine": "", "measurements": [rows[0] | row, rows[1]]}))
+    with pytest.raises(ValueError, match=said):
+        Timings.load(path)
 
 
 # Everything from here on needs a browser
@@ -234,7 +259,7 @@ def test_the_browser_gives_pytorchs_logits_and_shares(page):
         """async (cases) => {
           const { download, Runtime } = await import("./runtime.js");
           const files = await download(await (await fetch("files.json")).json(), () => {});
-          const model = await new Runtime(files).start("digits");
+          const model = await new Runtime(files).start("digits").whenReady();
           const found = [];
           for (const [picture, equal] of cases) {
             const feeds = { picture: [Float32Array.from(picture), [1, 1, 8, 8]], equal: [Float32Array.of(equal), []] };
@@ -386,7 +411,7 @@ def test_a_device_is_measured_and_its_record_read_by_the_library(page, tmp_path,
     download.value.save_as(path)
     assert path.name == "Anna_s_phone_3.json"
     timings = Timings.load(path)
-    assert timings.machine == "Anna's phone / 3"
+    assert timings.machine.startswith("Anna's phone / 3: Linux, ")
     assert timings.names == ["multi-head, explicit", "Linformer", "separable"]
     assert timings.sizes("separable") == [64, 128, 256, 512, 1024, 2048, 4096]
     assert timings.slope("separable", 512, 2048).value < 1.4
@@ -493,6 +518,77 @@ def test_an_interrupted_download_gets_a_sentence_and_another_try(opened, folder)
     load(page)
     page.click("#examples button:nth-child(5)")
     assert answered(page) == "4"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", ["", "null", "{}", "<html>please log in</html>", '{"ort.wasm": '])
+def test_a_list_of_files_that_is_none_gets_a_sentence_and_another_try(opened, body):
+    bodies = [body]
+    page = opened(
+        lambda page: page.route(
+            "**/files.json", lambda route: route.fulfill(body=bodies.pop()) if bodies else route.fallback()
+        )
+    )
+    page.click("#load:enabled")
+    page.wait_for_function("document.querySelector('.state').textContent.includes('The list of files could not')")
+    load(page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["draw.js", "main.js"])
+def test_a_page_of_which_a_part_is_lost_says_so_and_counts_all_the_same(browser, address, lost):
+    page = browser.new_page()
+    page.route(f"**/{lost}", lambda route: route.fulfill(body="this is no ( script", content_type="text/javascript"))
+    page.goto(address)
+    page.wait_for_function("getComputedStyle(document.querySelector('.state')).visibility === 'visible'")
+    assert "a part of the page did not arrive" in page.inner_text(".state")
+    assert page.locator("#macs tbody tr").count() == 4
+    page.close()
+
+
+@pytest.mark.slow
+def test_fingers_buttons_and_keys_do_not_get_into_each_others_way(page):
+    box = page.locator("#paper").bounding_box()
+    page.mouse.click(box["x"] + 50, box["y"] + 50, button="right")
+    assert page.get_attribute("#answer", "data-digit") == ""
+    page.focus("#paper")
+    for key in (" ", "ArrowDown"):
+        page.keyboard.press(key)
+    page.click("#clear")  # the pen was down
+    page.focus("#paper")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(200)
+    assert page.get_attribute("#answer", "data-digit") == ""
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 160, steps=4)
+    page.keyboard.press("Backspace")  # while the button is held
+    page.mouse.move(box["x"] + 160, box["y"] + 160, steps=4)
+    page.mouse.up()
+    page.click("#examples button:nth-child(8)")
+    assert answered(page) == "7"
+
+
+NO_MEMORY = """
+window.Worker = class extends Worker {
+  postMessage({ id, job, data }) {
+    const fails = job === "time" && data.name === "multi_head" && data.k >= 512;
+    if (fails) this.onmessage({ data: { id, error: "no memory" } });
+    else if (job === "time") this.onmessage({ data: { id, answer: data.k / 1e6 } }); // at once, to save time
+    else super.postMessage({ id, job, data });
+  }
+};
+"""
+
+
+@pytest.mark.slow
+def test_a_contestant_that_fails_is_left_out_and_the_others_go_on(opened):
+    page = opened(lambda page: page.add_init_script(NO_MEMORY))
+    load(page)
+    page.click("#start")
+    page.wait_for_selector("#start:enabled", timeout=45_000)
+    assert "multi-head, explicit was left out from k = 512 on (no memory)" in page.inner_text("#measuring")
+    assert page.get_attribute('#slopes [data-name="separable"]', "data-slope")
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ const ROWS = [
   ["separable, pooled first", ({ k, d }) => cost.separableMacs(k, d, "executed"), ({ k, d }) => cost.separableBytes(k, d)],
 ];
 
-export function count(page) {
+function count(page) {
   const sliders = Object.fromEntries(["k", "d", "h", "p"].map((name) => [name, page.querySelector(`#count-${name}`)]));
   const [macs, bytes] = ["macs", "bytes"].map((name) => page.querySelector(`#${name} tbody`));
   const update = () => {
@@ -22,7 +22,7 @@ export function count(page) {
     }
     fill(macs, ROWS.map(([name, value]) => [name, value(chosen)]), (value) => amount(value, 1000, ["", " thousand", " million", " billion", " trillion"]));
     fill(bytes, ROWS.map(([name, , value]) => [name, value(chosen)]), (value) => amount(value, 1024, [" bytes", " KiB", " MiB", " GiB"]));
-    page.querySelector("#count-small").hidden = chosen.k >= chosen.d / chosen.h;
+    page.querySelector("#count-small").hidden = Math.min(chosen.k, chosen.p) >= chosen.d / chosen.h;
   };
   for (const slider of Object.values(sliders)) slider.addEventListener("input", update);
   update();
@@ -46,3 +46,5 @@ function amount(value, base, units) {
   const number = value / base ** unit;
   return (number < 10 && unit ? number.toFixed(1) : Math.round(number).toString()) + units[unit];
 }
+
+count(document);

@@ -28,8 +28,11 @@ export function toPicture(strokes) {
 function toSegments(strokes) {
   const points = strokes.flat();
   if (!points.length) return [];
-  const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
-  const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
+  for (const [x, y] of points) {
+    [left, right] = [Math.min(left, x), Math.max(right, x)];
+    [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
+  }
   const edge = 2; // about half a pen
   const scale = Math.min((GRID - 2 * edge) / Math.max(bottom - top, 1), (WIDE - 2 * edge) / Math.max(right - left, 1));
   const place = ([x, y]) => [

@@ -7,13 +7,14 @@ const SIDE = 320; // of the canvas, in its own pixels
 const STEP = 16; // of the pen, by keyboard
 const QUIET = 700; // milliseconds without a change, before a screen reader says the answer
 
-export class Drawing {
-  #strokes = [];
-  #pen = null; // by keyboard: { x, y, down }
-  #pending = false;
-  #busy = false;
+const MOST = 3000; // points; a longer scribble takes no more
 
+export class Drawing {
   constructor(page, model) {
+    this.strokes = [];
+    this.pen = null; // by keyboard: { x, y, stroke }, without a stroke while it is lifted
+    this.drawing = null; // by finger or mouse: the stroke that grows
+    this.pending = this.busy = false;
     this.model = model;
     this.canvas = page.querySelector("#paper");
     this.answer = page.querySelector("#answer");
@@ -29,50 +30,57 @@ export class Drawing {
 
   /** Put strokes on the paper, lists of points [x, y] between 0 and 1. */
   show(strokes) {
-    this.#strokes = strokes.map((stroke) => stroke.map(([x, y]) => [SIDE * x, SIDE * y]));
+    this.pen = this.drawing = null;
+    this.strokes = strokes.map((stroke) => stroke.map(([x, y]) => [SIDE * x, SIDE * y]));
     this.#redraw();
   }
 
   #listen(page) {
     const place = (event) => {
       const box = this.canvas.getBoundingClientRect();
-      return [((event.clientX - box.left) * SIDE) / box.width, ((event.clientY - box.top) * SIDE) / box.height];
+      return [((event.clientX - box.left) * SIDE) / box.width, ((event.clientY - box.top) * SIDE) / box.height].map(inside);
     };
     this.canvas.addEventListener("pointerdown", (event) => {
+      if (!event.isPrimary || event.button) return; // one finger draws, and the main button
       this.canvas.setPointerCapture(event.pointerId);
-      this.#pen = null;
-      this.#strokes.push([place(event)]);
+      this.pen = null;
+      this.drawing = [place(event)];
+      this.strokes.push(this.drawing);
       this.#redraw();
     });
     this.canvas.addEventListener("pointermove", (event) => {
-      if (!this.canvas.hasPointerCapture(event.pointerId)) return;
+      if (!event.isPrimary || !this.drawing) return;
       const [x, y] = place(event);
-      const [lastX, lastY] = this.#strokes.at(-1).at(-1);
-      if (Math.hypot(x - lastX, y - lastY) < 3) return;
-      this.#strokes.at(-1).push([x, y]);
+      const [lastX, lastY] = this.drawing[this.drawing.length - 1];
+      if (Math.hypot(x - lastX, y - lastY) < 3 || this.strokes.flat().length > MOST) return;
+      this.drawing.push([x, y]);
       this.#redraw();
     });
+    for (const end of ["pointerup", "pointercancel"])
+      this.canvas.addEventListener(end, (event) => event.isPrimary && (this.drawing = null));
     this.canvas.addEventListener("keydown", (event) => this.#move(event));
-    this.canvas.addEventListener("blur", () => this.#redraw());
+    this.canvas.addEventListener("blur", () => this.#drawPaper());
     page.querySelector("#clear").addEventListener("click", () => this.show([]));
     this.slider.addEventListener("input", () => this.#redraw());
   }
 
   #move(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    this.#pen ??= { x: SIDE / 2, y: SIDE / 4, down: false };
-    const pen = this.#pen;
+    const pen = (this.pen ??= { x: SIDE / 2, y: SIDE / 4, stroke: null });
     if (event.key === " ") {
-      pen.down = !pen.down;
-      if (pen.down) this.#strokes.push([[pen.x, pen.y]]);
+      if (!event.repeat) {
+        pen.stroke = pen.stroke ? null : [[pen.x, pen.y]];
+        if (pen.stroke) this.strokes.push(pen.stroke);
+        this.#say(pen.stroke ? "The pen is down." : `The pen is up. ${this.answer.textContent}`);
+      }
     } else if (event.key in steps) {
       const [across, down] = steps[event.key];
-      pen.x = Math.min(SIDE, Math.max(0, pen.x + STEP * across));
-      pen.y = Math.min(SIDE, Math.max(0, pen.y + STEP * down));
-      if (pen.down) this.#strokes.at(-1).push([pen.x, pen.y]);
+      Object.assign(pen, { x: inside(pen.x + STEP * across), y: inside(pen.y + STEP * down) });
+      if (pen.stroke) pen.stroke.push([pen.x, pen.y]);
     } else if (event.key === "Backspace" || event.key === "Delete") {
-      this.#strokes.pop();
-      pen.down = false;
+      this.strokes.pop();
+      pen.stroke = this.drawing = null;
     } else return;
     event.preventDefault();
     this.#redraw();
@@ -80,30 +88,33 @@ export class Drawing {
 
   #redraw() {
     this.#drawPaper();
-    clearTimeout(this.speaking);
-    this.speaking = setTimeout(() => (this.spoken.textContent = this.answer.textContent), QUIET);
-    this.#pending = true;
-    if (!this.#busy) this.#ask();
+    this.pending = true;
+    if (!this.busy) this.#ask();
   }
 
   /** Ask the model about the newest drawing; what came in between is left out. */
   async #ask() {
-    this.#busy = true;
-    while (this.#pending) {
-      this.#pending = false;
-      const picture = toPicture(this.#strokes);
-      if (!picture) {
-        this.#blank();
-        continue;
-      }
-      const feeds = { picture: [picture, [1, 1, 8, 8]], equal: [Float32Array.of(this.slider.value / 100), []] };
+    this.busy = true;
+    while (this.pending) {
+      this.pending = false;
+      const equal = this.slider.value / 100;
       try {
-        this.#tell(picture, await this.model.ask("run", { name: "digits", feeds }));
+        const picture = toPicture(this.strokes);
+        const feeds = { picture: [picture, [1, 1, 8, 8]], equal: [Float32Array.of(equal), []] };
+        const outputs = picture && (await this.model.ask("run", { name: "digits", feeds }));
+        if (outputs && this.strokes.length) this.#tell(picture, equal, outputs);
+        else this.#blank();
       } catch (error) {
         this.answer.textContent = `The model could not answer (${error.message}). Reload the page.`;
       }
+      clearTimeout(this.speaking);
+      this.speaking = setTimeout(() => this.#say(this.answer.textContent), QUIET);
     }
-    this.#busy = false;
+    this.busy = false;
+  }
+
+  #say(text) {
+    if (this.spoken.textContent !== text) this.spoken.textContent = text;
   }
 
   #blank() {
@@ -113,14 +124,14 @@ export class Drawing {
     this.views.hidden = true;
   }
 
-  #tell(picture, outputs) {
+  #tell(picture, equal, outputs) {
     const logits = Array.from(outputs.logits[0]);
     const largest = Math.max(...logits);
     const powers = logits.map((logit) => Math.exp(logit - largest));
     const total = powers.reduce((sum, power) => sum + power, 0);
     const probabilities = powers.map((power) => power / total);
     const digit = logits.indexOf(largest);
-    const scores = this.slider.value === "0" ? "" : this.slider.value === "100" ? ", with equal scores" : ", with mixed scores";
+    const scores = ["", ", with mixed scores", ", with equal scores"][Math.ceil(equal) + Math.floor(equal)];
     this.answer.textContent = `${digit}, with ${Math.round(100 * probabilities[digit])} %${scores}`;
     Object.assign(this.answer.dataset, { digit, logits: logits.join(" ") });
     this.#fillTable(probabilities);
@@ -137,16 +148,16 @@ export class Drawing {
     pencil.fillStyle = "#000";
     pencil.fillRect(0, 0, SIDE, SIDE);
     Object.assign(pencil, { strokeStyle: "#fff", fillStyle: "#fff", lineWidth: 22, lineCap: "round", lineJoin: "round" });
-    for (const stroke of this.#strokes) {
+    for (const stroke of this.strokes) {
       pencil.beginPath();
       stroke.forEach(([x, y]) => pencil.lineTo(x, y));
       if (stroke.length === 1) pencil.lineTo(stroke[0][0] + 0.1, stroke[0][1]);
       pencil.stroke();
     }
-    if (this.#pen && document.activeElement === this.canvas) {
-      Object.assign(pencil, { strokeStyle: this.#pen.down ? "#ffb000" : "#a9bcff", lineWidth: 4 });
+    if (this.pen && document.activeElement === this.canvas) {
+      Object.assign(pencil, { strokeStyle: this.pen.stroke ? "#ffb000" : "#a9bcff", lineWidth: 4 });
       pencil.beginPath();
-      pencil.arc(this.#pen.x, this.#pen.y, 14, 0, 7);
+      pencil.arc(this.pen.x, this.pen.y, 14, 0, 7);
       pencil.stroke();
     }
   }
@@ -173,12 +184,14 @@ export class Drawing {
       for (let layer = 1; layer <= count; layer++)
         row.insertAdjacentHTML(
           "beforeend",
-          `<figure><canvas width="128" height="128" role="img" aria-label="Layer ${layer}"></canvas>
+          `<figure data-stage="${stage + 3}"><canvas width="128" height="128" role="img" aria-label="Layer ${layer}"></canvas>
            <figcaption>layer ${layer}<br><span></span></figcaption></figure>`,
         );
     });
   }
 }
+
+const inside = (part) => Math.min(SIDE, Math.max(0, part));
 
 /** Colour the picture by the share of each patch: orange above an equal share, violet below. */
 function drawShares(figure, picture, shares, side) {
@@ -200,7 +213,8 @@ function drawShares(figure, picture, shares, side) {
   const said = least === most ? `all ${most}` : `${least} to ${most}`;
   figure.querySelector("span").textContent = said;
   const layer = figure.querySelector("figcaption").firstChild.textContent;
-  canvas.setAttribute("aria-label", `${layer}: shares ${said}; the largest ${where(shares, side)}`);
+  const place = least === most ? "" : `; the largest ${where(shares, side)}`;
+  canvas.setAttribute("aria-label", `Stage ${figure.dataset.stage}, ${layer}: shares ${said}${place}`);
 }
 
 /** Say in words where the largest share is. */

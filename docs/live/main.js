@@ -1,44 +1,39 @@
-// The live page. Counting works at once; the rest after one download, and from then on without a network.
+// What needs the model: loaded once, and from then on without a network. Counting, in count.js, works without it.
 
-import { count } from "./count.js";
 import { Drawing } from "./draw.js";
 import { EXAMPLES } from "./examples.js";
 import { Measuring } from "./measure.js";
-import { Runtime, download, whatIsMissing } from "./runtime.js";
+import { Runtime, download, listed, whatIsMissing } from "./runtime.js";
 
 const find = (selector) => document.querySelector(selector);
 const button = find("#load");
 
-async function prepare() {
-  const answer = await fetch("files.json").catch(() => null);
-  if (!answer?.ok) throw new Error("The list of files could not be loaded. Reload the page when the network is back.");
-  const sizes = await answer.json();
-  const total = Object.values(sizes).reduce((sum, size) => sum + size, 0);
-  button.textContent = `Load the model (${megabytes(total)})`;
-  button.disabled = false;
-  button.addEventListener("click", () => start(sizes, total));
-}
-
-async function start(sizes, total) {
+async function start() {
   button.disabled = true;
   find("#loading").hidden = false;
-  tell("Loading.");
+  let said = -1;
   try {
+    tell("Loading.");
+    const sizes = await listed("files.json"); // anew at each try: the page may have been renewed
+    const total = Object.values(sizes).reduce((sum, size) => sum + size, 0);
     const files = await download(sizes, (bytes) => {
       find("#loading").value = bytes / total;
-      tell(`Loading: ${megabytes(bytes)} of ${megabytes(total)}`);
+      const tenths = Math.floor((10 * bytes) / total);
+      if (tenths > said) tell(`Loading: ${megabytes(bytes)} of ${megabytes(total)}`); // a screen reader hears ten of these
+      said = Math.max(said, tenths);
     });
     tell("Starting the model.");
     const runtime = new Runtime(files);
-    const drawing = new Drawing(document, await runtime.start("digits"));
-    new Measuring(document, runtime);
-    for (const [name, strokes] of Object.entries(EXAMPLES)) addExample(name, () => drawing.show(strokes));
+    const model = await runtime.start("digits").whenReady();
     for (const part of document.querySelectorAll(".without-model")) part.hidden = true;
     for (const part of document.querySelectorAll(".needs-model")) part.hidden = false;
-    find("#paper").focus({ preventScroll: true });
+    const drawing = new Drawing(document, model);
+    new Measuring(document, runtime);
+    for (const [name, strokes] of Object.entries(EXAMPLES)) addExample(name, () => drawing.show(strokes));
+    if ([button, document.body].includes(document.activeElement)) find("#paper").focus({ preventScroll: true });
     tell("Ready. From here on the page needs no network.");
   } catch (error) {
-    tell(error.message.startsWith("The download") ? error.message : `This browser could not start the model (${error.message}).`);
+    tell(error.isSentence ? error.message : `The model could not be started in this browser (${error.message}).`);
     button.textContent = "Try again";
     button.disabled = false;
   }
@@ -52,12 +47,13 @@ function addExample(name, show) {
 }
 
 function tell(text) {
-  for (const place of document.querySelectorAll(".state")) place.textContent = text;
+  const place = find(".state");
+  place.classList.remove("waiting");
+  place.textContent = text;
 }
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-count(document);
-const missing = whatIsMissing();
-if (missing) tell(missing);
-else prepare().catch((error) => tell(error.message));
+tell(whatIsMissing() ?? "");
+button.disabled = whatIsMissing() !== null;
+button.addEventListener("click", start);

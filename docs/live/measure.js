@@ -10,6 +10,7 @@ const TITLE = "one layer, d = 64, h = 4, p = 64, forward";
 const NAMES = { multi_head: "multi-head, explicit", linformer: "Linformer", separable: "separable" };
 const ROUNDS = 5;
 const FIT_FROM = 512;
+const TIME_OVER = "The half minute is over.";
 const MEBIBYTE = 2 ** 20;
 const LOOKS = {
   "multi-head, explicit": { class: "multi-head", mark: (x, y) => `<circle cx="${x}" cy="${y}" r="5"/>` },
@@ -22,33 +23,49 @@ export class Measuring {
     this.page = page;
     this.runtime = runtime;
     this.sizes = [64, 128, 256, 512, 1024, 2048, 4096];
-    this.budget = 28; // seconds
-    for (const [id, job] of Object.entries({ start: "#measure", stop: "#stop", save: "#save" }))
-      page.querySelector(`#${id}`).addEventListener("click", () => (id === "start" ? this.measure() : this[job.slice(1)]()));
-    page.querySelector("#device").value = device();
-    plot(page.querySelector("#plot"), {}, this.sizes, LOOKS);
+    this.budget = 28; // seconds; whatever still runs then is ended
+    this.records = new Records(TITLE);
+    this.find("#machine").textContent = device();
+    this.find("#start").addEventListener("click", () => this.measure());
+    this.find("#stop").addEventListener("click", () => this.stop());
+    this.find("#save").addEventListener("click", () => this.save());
+    this.#show();
+  }
+
+  find(selector) {
+    return this.page.querySelector(selector);
   }
 
   /** Time everything in interleaved rounds, until all rounds are done, the time is over or somebody stops it. */
   async measure() {
     this.records = new Records(TITLE);
     this.known = {}; // seconds that one visit takes, by name and size
-    this.stopped = false;
+    this.out = {}; // why a contestant was left out
+    this.partial = false;
+    this.stopped = "";
+    this.#show();
     this.#running(true);
     this.#say("Starting. Leave the page in front, and the device alone.");
+    this.end = performance.now() + 1000 * this.budget;
+    const timer = setTimeout(() => this.#stop(TIME_OVER), 1000 * this.budget);
     try {
-      this.worker = await this.runtime.start(...Object.keys(NAMES));
-      if (this.stopped) throw new Stopped(); // while it was starting
-      this.end = performance.now() + 1000 * this.budget;
+      await this.#startWorker();
       for (let round = 0; round < ROUNDS && this.#left() > 0; round++) await this.#round(round);
       this.#say(`Done: ${this.#rounds()}.`);
     } catch (error) {
-      if (error instanceof Stopped) this.#say("Stopped. What was measured is kept.");
-      else this.#say(`It ended early (${error.message}). What was measured is kept.`);
+      this.partial = this.stopped !== TIME_OVER;
+      const kept = this.records.rows.length ? "What was measured is kept." : "Nothing was measured.";
+      this.#say(`${this.stopped || `It ended early (${error.message}).`} ${kept}`);
     }
+    clearTimeout(timer);
     this.worker?.stop(); // and with it the memory of the largest size goes back
     this.worker = null;
     this.#running(false);
+  }
+
+  async #startWorker() {
+    this.worker = this.runtime.start(...Object.keys(NAMES));
+    await this.worker.whenReady();
   }
 
   async #round(round) {
@@ -56,15 +73,27 @@ export class Measuring {
       for (const [name, title] of Object.entries(NAMES)) {
         if (!this.#fits(name, k, round)) continue;
         const start = performance.now();
-        this.records.add(title, k, await this.worker.ask("time", { name, k, ...LAYER }));
+        try {
+          this.records.add(title, k, await this.worker.ask("time", { name, k, ...LAYER }));
+        } catch (error) {
+          if (error instanceof Stopped) throw error;
+          // Out of memory, most likely: the others go on, in a worker that has all of its memory again.
+          this.out[title] = `${title} was left out from k = ${k} on (${error.message})`;
+          this.sizes.filter((size) => size >= k).forEach((size) => (this.known[[name, size]] = Infinity));
+          this.worker.stop();
+          await this.#startWorker();
+          continue;
+        }
         this.known[[name, k]] = (performance.now() - start) / 1000;
-        this.#show(round);
+        this.#show();
+        this.#say(`Round ${round + 1} of ${ROUNDS}.`);
       }
   }
 
   /** Whether a contestant is measured at a size: not where memory or time would run out. */
   #fits(name, k, round) {
     if (name === "multi_head" && multiHeadBytes(k, LAYER.d, LAYER.h) > memory()) return false;
+    if (this.known[[name, k]] === Infinity) return false;
     const before = this.known[[name, k / 2]];
     // Four times the size before, at worst; and the first round may take half of the time.
     if (round === 0) return k === this.sizes[0] || (before !== undefined && 4 * before < this.#left() / 2);
@@ -76,41 +105,52 @@ export class Measuring {
   }
 
   stop() {
-    this.stopped = true;
+    this.#stop("Stopped.");
+  }
+
+  #stop(why) {
+    this.stopped = why;
     this.worker?.stop();
   }
 
   save() {
+    const name = this.find("#device").value.trim();
+    const machine = name ? `${name}: ${device()}` : device();
     const link = document.createElement("a");
-    const name = this.page.querySelector("#device").value.trim() || "unnamed device";
-    link.href = URL.createObjectURL(new Blob([this.records.json(name)], { type: "application/json" }));
-    link.download = `${name.replace(/[^\p{L}\p{N}]+/gu, "_").slice(0, 60)}.json`;
+    link.href = URL.createObjectURL(new Blob([this.records.json(machine)], { type: "application/json" }));
+    const plain = (name || device()).replace(/[^\p{L}\p{N}]+/gu, "_").replace(/^_|_$/g, "").slice(0, 60);
+    link.download = `${plain || "record"}${this.partial ? ".partial" : ""}.json`;
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }
 
   #running(on) {
-    this.page.querySelector("#start").disabled = on;
-    this.page.querySelector("#stop").disabled = !on;
-    this.page.querySelector("#save").disabled = on || !this.records.rows.length;
-    this.page.querySelector("#progress").value = on ? 0 : 1;
+    const [start, stop] = [this.find("#start"), this.find("#stop")];
+    const [leaving, taking] = on ? [start, stop] : [stop, start];
+    const focused = document.activeElement === leaving;
+    taking.disabled = false;
+    if (focused) taking.focus(); // a button that is switched off loses the focus to nowhere
+    leaving.disabled = true;
+    this.find("#save").disabled = on || !this.records.rows.length;
+    if (on) this.find("#progress").value = 0;
+    else if (!this.partial) this.find("#progress").value = 1;
   }
 
-  #show(round) {
-    const curves = Object.fromEntries(Object.values(NAMES).map((title) => [title, this.records.best(title)]));
-    plot(this.page.querySelector("#plot"), curves, this.sizes, LOOKS);
-    const done = this.records.rows.reduce((sum, row) => sum + row.seconds.length, 0);
-    const share = Math.max(done / (ROUNDS * this.sizes.length * 3), 1 - this.#left() / this.budget);
-    this.page.querySelector("#progress").value = share;
-    this.#say(`Round ${round + 1} of ${ROUNDS}.`);
-    const body = this.page.querySelector("#times tbody");
-    body.replaceChildren(...this.sizes.filter((k) => this.records.rows.some((row) => row.size === k)).map((k) => this.#row(k)));
-    for (const title of Object.values(NAMES)) {
+  #show() {
+    const titles = Object.values(NAMES);
+    plot(this.find("#plot"), Object.fromEntries(titles.map((title) => [title, this.records.best(title)])), this.sizes, LOOKS);
+    if (this.records.rows.length) {
+      const done = this.records.rows.reduce((sum, row) => sum + row.seconds.length, 0);
+      this.find("#progress").value = Math.max(done / (ROUNDS * this.sizes.length * titles.length), 1 - this.#left() / this.budget);
+    }
+    const measured = this.sizes.filter((k) => this.records.rows.some((row) => row.size === k));
+    this.find("#times tbody").replaceChildren(...measured.map((k) => this.#row(k)));
+    for (const title of titles) {
       const { sizes, seconds } = this.records.best(title, FIT_FROM);
       const line = slope(sizes, seconds);
-      const cell = this.page.querySelector(`#slopes [data-name="${title}"]`);
-      cell.textContent = line ? `${line.value.toFixed(2)} ± ${line.error.toFixed(2)}` : "–";
-      cell.dataset.slope = line?.value ?? "";
+      const cell = this.find(`#slopes [data-name="${title}"]`);
+      cell.textContent = line ? `${line.value.toFixed(2)} ± ${line.error < 0.005 ? "less than 0.01" : line.error.toFixed(2)}` : "–";
+      cell.dataset.slope = line ? line.value : "";
     }
   }
 
@@ -128,13 +168,16 @@ export class Measuring {
   #rounds() {
     const counts = this.records.rows.map((row) => row.seconds.length);
     const [least, most] = [Math.min(...counts), Math.max(...counts)];
-    const largest = this.records.best(NAMES.multi_head).sizes.at(-1);
-    const short = largest < this.sizes.at(-1) ? `, multi-head up to k = ${largest}, to spare this device` : "";
-    return `${least === most ? most : `${least} to ${most}`} rounds${short}`;
+    const rounds = least === most ? `${most} round${most > 1 ? "s" : ""}` : `${least} to ${most} rounds`;
+    const largest = Math.max(0, ...this.records.best(NAMES.multi_head).sizes);
+    const left = Object.values(this.out);
+    if (largest < this.sizes[this.sizes.length - 1] && !left.length)
+      left.push(`multi-head up to k = ${largest}, because more would take half a gigabyte of memory or too much time here`);
+    return [rounds, ...left].join("; ");
   }
 
   #say(text) {
-    const place = this.page.querySelector("#measuring");
+    const place = this.find("#measuring");
     if (place.textContent !== text) place.textContent = text; // or a screen reader would say it again
   }
 }
@@ -146,7 +189,7 @@ function memory() {
 
 function milliseconds(seconds) {
   const value = 1000 * seconds;
-  return value < 100 ? String(Number(value.toPrecision(3))) : String(Math.round(value));
+  return value < 1000 ? value.toPrecision(3) : String(Math.round(value));
 }
 
 /** Name the machine as far as a browser tells. */
@@ -154,8 +197,15 @@ function device() {
   const agent = navigator.userAgent;
   const browsers = { Edg: "Edge", OPR: "Opera", SamsungBrowser: "Samsung Internet", Firefox: "Firefox", FxiOS: "Firefox", CriOS: "Chrome", Chrome: "Chrome", Version: "Safari" };
   const [, code, version] = /(Edg|OPR|SamsungBrowser|Firefox|FxiOS|CriOS)\/(\d+)/.exec(agent) ?? /(Chrome|Version)\/(\d+)/.exec(agent) ?? [];
-  const system = /iPhone|iPad|Android(?: [\d.]+)?|Windows|Mac OS X|CrOS|Linux/.exec(agent)?.[0].replace("Mac OS X", "macOS");
+  // In this order: Android says Linux as well, and an iPhone Mac OS X.
+  const systems = { iPhone: "iPhone", iPad: "iPad", Android: "Android", Windows: "Windows", CrOS: "ChromeOS", "Mac OS X": "macOS", Linux: "Linux" };
+  const system = Object.keys(systems).find((name) => agent.includes(name));
   const cores = navigator.hardwareConcurrency;
-  const browser = code ? `${browsers[code]} ${version}` : "a browser";
-  return `${system ?? "a device"}, ${cores ? `${cores} cores, ` : ""}1 thread, ${browser}, WebAssembly`;
+  return [
+    systems[system] ?? "a device",
+    ...(cores ? [`${cores} core${cores > 1 ? "s" : ""}`] : []),
+    "1 thread",
+    code ? `${browsers[code]} ${version}` : "a browser",
+    "WebAssembly",
+  ].join(", ");
 }

@@ -1,10 +1,11 @@
 // A log–log plot of seconds over tokens, as SVG.
 
-const [WIDTH, HEIGHT] = [640, 400];
+const HEIGHT = 400;
 const BOX = { left: 64, right: 16, top: 14, bottom: 48 };
 
 /** Draw curves `{ name: { sizes, seconds } }` into an <svg>; `looks` gives each name a class and a mark. */
 export function plot(svg, curves, sizes, looks) {
+  const WIDTH = svg.clientWidth < 500 ? 380 : 640; // so that letters stay readable on a phone
   const times = Object.values(curves).flatMap((curve) => curve.seconds);
   const low = times.length ? Math.floor(Math.log10(Math.min(...times))) : -4;
   const high = times.length ? Math.max(low + 1, Math.ceil(Math.log10(Math.max(...times)))) : 0;

@@ -8,7 +8,7 @@ MathJax.startup.promise.then(() =>
     hash: true,
     slideNumber: "c/t",
     transition: "none",
-    controlsTutorial: false,
+    controls: false, // arrow keys, space, or a swipe
     plugins: [RevealNotes],
   }),
 );

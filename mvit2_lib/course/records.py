@@ -88,13 +88,24 @@ class Timings:
     def load(cls, path: str | Path) -> "Timings":
         """Read records that `save` has written."""
         try:
-            stored = json.loads(Path(path).read_text(encoding="utf-8"))
-            rows = [row | {"seconds": tuple(map(float, list(row["seconds"])))} for row in stored["measurements"]]
-            if not all(row["seconds"] for row in rows):
-                raise ValueError("a measurement without seconds")
-            return cls(stored["machine"], tuple(Measurement(**row) for row in rows), stored.get("title", ""))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            stored = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+            rows = [_measurement(row) for row in stored["measurements"]]
+            if len({(row.name, row.size) for row in rows}) < len(rows):
+                raise ValueError("a contestant was measured twice at one size")
+            return cls(str(stored["machine"]), tuple(rows), str(stored.get("title", "")))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} does not hold timings: {type(error).__name__}: {error}") from None
+
+
+def _measurement(row: dict) -> Measurement:
+    seconds, size = row["seconds"], row["size"]
+    if not isinstance(seconds, list) or not seconds:
+        raise ValueError("a measurement without a list of seconds")
+    if not all(isinstance(time, (int, float)) and 0 < time < math.inf for time in seconds):
+        raise ValueError("seconds must be numbers above zero")
+    if isinstance(size, bool) or not isinstance(size, (int, float)) or not 0 < size < math.inf:
+        raise ValueError(f"a size must be a number above zero, not {size!r}")
+    return Measurement(**row | {"name": str(row["name"]), "seconds": tuple(map(float, seconds))})
 
 
 def measured(name: str) -> Timings:

@@ -102,7 +102,8 @@ def copy_notebooks(
 ) -> None:
     """Give the reader a copy of every notebook that has none yet, and change no other file.
 
-    With `hide_answers`, for presenting: from a *Predict* question to the end of its section, no output is stored.
+    With `hide_answers`, for presenting: from a *Predict* question to the end of its section, no output is stored, code
+    is collapsed, and text is folded.
     """
     mine.mkdir(exist_ok=True)
     new = []
@@ -120,10 +121,16 @@ def _without_answers(notebook: str) -> str:
     content, asked = json.loads(notebook), False
     for cell in content["cells"]:
         if cell["cell_type"] == "markdown":
-            for found in re.findall(r"^## |^> \*\*Predict\.", "".join(cell["source"]), re.MULTILINE):
-                asked = found.startswith(">")
+            parts = re.split(r"^(?=###? |> \*\*Predict\.)", "".join(cell["source"]), flags=re.MULTILINE)
+            for number, part in enumerate(parts):
+                if number == 0 and asked and part.strip():
+                    parts[0] = f"<details><summary>After the answer</summary>\n\n{part.strip()}\n\n</details>\n\n"
+                elif number:
+                    asked = part.startswith(">")
+            cell["source"] = "".join(parts)
         elif asked:
             cell.update(outputs=[], execution_count=None)
+            cell["metadata"]["jupyter"] = {"source_hidden": True}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -361,34 +361,37 @@ def merge(paths: Sequence[str], figure: Path) -> int:
     """
     from . import figures  # here, because measuring works without it
 
-    # Some shells leave it to the program to find *.json.
+    # Some shells leave it to the program to find *.json; and a file may be named twice.
     found = [match for path in paths for match in (sorted(glob.glob(path)) or [path])]
-    runs: list[Timings] = []
-    left_out = 0
-    for path in dict.fromkeys(found):
+    loaded: list[tuple[str, Timings]] = []
+    troubles = []
+    for path in {Path(path).resolve(): path for path in found}.values():
         try:
             timings = Timings.load(path)
-            if runs and timings.title != runs[0].title:
-                raise ValueError(f"{path} holds {timings.title!r}, and the records before it {runs[0].title!r}")
             if not timings.measurements:
                 raise ValueError(f"{path} holds no measurements")
+            loaded.append((path, timings))
         except (ValueError, OSError) as error:
-            print(f"left out: {printable(error)}")
-            left_out += 1
-            continue
-        runs.append(timings)
+            troubles.append(str(error))
+    titles = Counter(timings.title for _, timings in loaded)
+    title = titles.most_common(1)[0][0] if titles else ""
+    runs = [timings for _, timings in loaded if timings.title == title]
+    troubles += [f"{path} holds {one.title!r}, most others {title!r}" for path, one in loaded if one.title != title]
+    for timings in runs:
         slopes = [
             f"{name} {timings.slope(name, FIT_FROM)}"
             for name in timings.names
             if sum(size >= FIT_FROM for size in timings.sizes(name)) > 2
         ]
         print(f"{printable(timings.machine)}: {'; '.join(slopes) or f'too few sizes from {FIT_FROM} on for a slope'}")
+    for trouble in troubles:
+        print(f"left out: {printable(trouble)}")
     if not runs:
         print("nothing to draw")
         return 2
     figures.save(figures.devices(runs, FIT_FROM), figure)
     print(f"{figure}: {len(runs)} device{'s' * (len(runs) > 1)}")
-    return int(left_out > 0)
+    return int(bool(troubles))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -400,14 +403,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--largest", type=int, default=4096, help="largest number of tokens; doubles from 64 (4096)")
     parser.add_argument("--backward", action="store_true", help="forward and backward instead of forward alone")
     options = parser.parse_args(arguments)
-    if options.merge:
-        sys.exit(merge(options.merge, options.file or Path("devices.png")))
-    if options.file is None:
+    if options.file is None and not options.merge:
         parser.error("say where the records go: python -m mvit2_lib.course.timing records.json")
     if options.largest < 128:
         parser.error("--largest must be at least 128: a slope needs two sizes")
-    if not options.file.parent.is_dir():
+    if options.file and not options.file.parent.is_dir():
         parser.error(f"there is no folder {options.file.parent}")
+    if options.merge:
+        figure = options.file or Path("devices.png")
+        if figure.suffix != ".png":
+            parser.error(f"the figure is a PNG, and {figure} does not end in .png")
+        sys.exit(merge(options.merge, figure))
     sizes = [2**power for power in range(6, options.largest.bit_length())]
     way = "forward and backward" if options.backward else "forward"
     try:

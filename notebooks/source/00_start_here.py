@@ -17,7 +17,7 @@
 # Run a cell with <kbd>Shift</kbd>+<kbd>Enter</kbd>. The minutes in the heading of a section count from the start
 # of the notebook; those of an exercise say how long it takes.
 
-# %% [markdown] slide="One command says whether a machine has everything." ask="Whose machine says [FAIL], and what does the line ask for?"
+# %% [markdown] slide="`make lab`, then run notebook 00. Every line must say `[OK]`." ask="Whose machine says [FAIL], and what does the line ask for?"
 # ## Is your machine ready? · 0 min · ◆
 #
 # The first cell checks whether this notebook's Python has PyTorch. If it does, it prints nothing.
@@ -194,7 +194,7 @@ figures.show(
     "row. Below, one column of 16 scores, one summary row, a gate for each patch.",
 )
 
-# %% [markdown]
+# %% [markdown] predict="MobileViTv2, a small network for phones, looks at a picture of 256 × 256 pixels as 256 tokens at a time, and at one of 512 × 512 as 1,024. By what factor does each count of comparisons grow?"
 # *Left: 16 patches of a photograph, our tokens, described by six colours. Above: every token asks its own question of
 # every token. Below: all tokens ask one question, here "green?", and the scores pick out the two eyes.* What the eyes
 # have more of than other patches becomes one summary, the same for all. On the right, each token's gate says how much

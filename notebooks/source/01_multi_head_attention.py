@@ -41,7 +41,7 @@ _ = torch.set_printoptions(precision=2, sci_mode=False)
 # We call the number of tokens $k$ and the length of each list $d$, the *width* of a token.
 # The tokens are the rows of a matrix $x$.
 
-# %%
+# %% slide="Three tokens of width four: how warm, striped, green and soft"
 names = ("fur", "ear", "grass")
 x = torch.tensor(
     [[2.0, 1.0, 0.0, 1.0], [1.0, 2.0, 0.0, 1.0], [0.0, 0.0, 2.0, 1.0]]
@@ -69,7 +69,7 @@ print(scores)
 # A table of all dot products is a matrix product: the rows of $x$ times the columns of its
 # transpose $x^\top$. In PyTorch that is `x @ x.mT`. One line replaces two loops, and both must agree:
 
-# %% slide="All dot products at once are one matrix product"
+# %% slide="All dot products at once are one matrix product" seminar=false
 torch.testing.assert_close(x @ x.mT, scores)
 print("one matrix product gives the same table")
 
@@ -216,7 +216,7 @@ assert plain == sorted(plain, reverse=True), plain
 #
 # </details>
 
-# %% [markdown] slide="Asking, being compared, being averaged: three jobs, three learned matrices."
+# %% [markdown] slide="Compare all pairs, weigh by a softmax over each row, average. Three jobs need three learned matrices."
 # ## Query, key, value · 14 min · ◆
 #
 # Our tokens are $k = 3$ pieces of a picture, *fur*, *ear* and *grass*. Each is a row of $d = 4$ numbers
@@ -260,7 +260,7 @@ print(query @ key.mT)
 # hands nearly everything to a single token.
 # PyTorch has this formula built in, and ours equals it:
 
-# %% slide="One head of attention, equal to PyTorch's"
+# %% slide="One head of attention, equal to PyTorch's" seminar=false
 one_head = (query @ key.mT / d**0.5).softmax(dim=-1) @ value  # [k, d]
 built_in = F.scaled_dot_product_attention(query[None], key[None], value[None])[0]
 torch.testing.assert_close(built_in, one_head)
@@ -302,7 +302,7 @@ def split_heads(x):
 
 print(tuple(query.shape), "->", tuple(split_heads(query).shape))
 
-# %% [markdown]
+# %% [markdown] predict="Number the entries of a 3 × 4 matrix from 0 to 11, and cut it into two heads of width 2. `reshape(2, 3, 2)` has the right shape, too. Which numbers does its first head hold?"
 # The order of the two steps matters.
 #
 # > **Predict.** `query.reshape(h, k, d_h)` has the right shape too. Which numbers would its first head
@@ -506,7 +506,7 @@ print(len(cat_map.unique(dim=0)), "different rows")
 # Each token asks its own question and gets its own answer: no two rows of the map are equal. It took
 # $256 \times 256 = 65{,}536$ comparisons.
 
-# %% [markdown] slide="Count the steps of the matrix products."
+# %% [markdown] slide="Count the multiply–accumulates (MACs), the steps of the matrix products."
 # ## What it costs · 42 min · ◆
 #
 # A *multiply–accumulate* (MAC) is one multiplication and one addition: one step of a matrix product.
@@ -536,7 +536,7 @@ tables.show(rows)
 # that was never checked. PyTorch can count what it executes, here the library's module for multi-head attention. It counts two operations for
 # each MAC. `cost.multi_head_macs` is the formula $4kd^2 + 2k^2d$.
 
-# %% slide="PyTorch counts the same, to the last digit"
+# %% slide="PyTorch counts the same, to the last digit" seminar=false
 from torch.utils.flop_counter import FlopCounterMode
 
 with FlopCounterMode(display=False) as counter, torch.no_grad():

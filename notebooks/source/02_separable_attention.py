@@ -68,7 +68,7 @@ W_I = L[:, None]  # [d, 1]
 torch.testing.assert_close(x @ W_I, scores)
 print("one product gives the same scores")
 
-# %% [markdown] slide="A softmax turns scores into weights, the *context scores*"
+# %% [markdown] slide="A softmax turns scores into weights, the *context scores*\n\n$W_I$ is the shared question $L$, written as a column."
 # As before, a softmax turns scores into weights that add up to one. The paper calls these weights the
 # *context scores* $c_s$ (Section 3.2, leading to its Eq. 2), and so do we:
 #
@@ -77,7 +77,7 @@ print("one product gives the same scores")
 # > **Predict.** The scores have shape `[k, 1]`. Over which axis must the softmax run: the first, which
 # > holds the tokens, or the last?
 
-# %% slide="Over the tokens. Along the last axis every score is 1, and no error is raised"
+# %% slide="Over the tokens. Along the last axis every score is 1, and no error is raised\n\nFrom here on, the first of the two is $c_s$."
 over_tokens = scores.softmax(dim=-2)  # [k, 1]
 over_last = scores.softmax(dim=-1)  # [k, 1]
 print("over the tokens:   ", over_tokens.flatten())
@@ -94,7 +94,7 @@ c_s = over_tokens
 for name, share in zip(names, c_s.flatten().tolist(), strict=True):
     print(f"{name:6} {share:.2f}")
 
-# %% [markdown] slide="The keys of all tokens are averaged to a single vector." ask="In multi-head attention a token that is found gives its value. What does it give here?"
+# %% [markdown] slide="All tokens become a single vector." ask="In multi-head attention a token that is found gives its value. What does it give here?"
 # ## One summary · 5 min · ◆
 #
 # In multi-head attention, a token that is found gives its *value*. Here it gives a *key* $x W_K$. The keys
@@ -106,7 +106,7 @@ for name, share in zip(names, c_s.flatten().tolist(), strict=True):
 # Here $c_s(i)$ is the score of token $i$. First slowly, one token at a time. The matrices are random and
 # small. Real layers also add a *bias*, a learned vector, which the equations leave out:
 
-# %% slide="First slowly, one token at a time"
+# %% slide="The context vector, one token at a time"
 torch.manual_seed(0)
 W_K, W_V, W_O = torch.randn(3, d, d) / 2
 b_K, b_V, b_O = torch.randn(3, d) / 2
@@ -120,7 +120,7 @@ print(c_v)
 # %% [markdown]
 # Then all tokens at once, and the two must agree:
 
-# %% slide="Then all at once: however many tokens, the summary has $d$ numbers"
+# %% slide="Then all at once: however many tokens, the summary has $d$ numbers" seminar=false
 keys = x @ W_K + b_K  # [k, d]
 torch.testing.assert_close((c_s * keys).sum(dim=-2, keepdim=True), c_v)
 print("one line gives the same context vector", tuple(c_v.shape))
@@ -151,7 +151,7 @@ print(y)
 # %% [markdown]
 # PyTorch repeats the one row of $c_v$ for all tokens. That is called *broadcasting*, and needs no copy:
 
-# %% slide="`[k, d]`: the one row is repeated for all tokens"
+# %% slide="`[k, d]`: the one row is repeated for all tokens\n\nHere `y` is what a loop over the tokens gives."
 gates = F.relu(x @ W_V + b_V)  # [k, d]
 torch.testing.assert_close((c_v * gates) @ W_O + b_O, y)
 print("equal; the product has shape", tuple((c_v * gates).shape))
@@ -181,7 +181,7 @@ figures.show(
     "weighted sum c_v meets ReLU(x W_V), then W_O.",
 )
 
-# %% [markdown] slide="The keys are averaged, and the values are not averaged at all"
+# %% [markdown] slide="What public code calls *value* is not averaged at all"
 # *Read from below; the square brackets hold the shape that leaves a box. No box holds $k \times k$
 # numbers. The largest hold $k \times d$, and the summary holds $d$.*
 #
@@ -236,7 +236,7 @@ checks.separable_module(MySeparable)
 # The library's module has the same names. With our numbers inside, it gives what the loops gave. As
 # `nn.Linear` stores matrices transposed, we hand them over as `.mT`:
 
-# %% slide="The library's module gives what the loops gave"
+# %% slide="The library's module gives what the loops gave" seminar=false
 ours = mv.SeparableSelfAttention(d)
 by_hand = {
     "W_I": (W_I, torch.zeros(1)),
@@ -377,7 +377,7 @@ print("rank:", torch.linalg.matrix_rank(implied).item())
 # Without any preference, the one row is an ordinary mean. Set $W_I$ to zero, and separable attention
 # becomes *average pooling and a gate*:
 
-# %% slide="Without any preference, what is left is a mean and a gate"
+# %% slide="Without any preference, what is left is a mean and a gate" seminar=false
 plain = mv.SeparableSelfAttention(d)
 nn.init.zeros_(plain.W_I.weight)
 mean_key = plain.W_K(x.mean(dim=-2, keepdim=True))  # [1, d]
@@ -392,7 +392,7 @@ print("with W_I = 0: mean, projection, gate")
 # from the plain mean. GCNet (arXiv 1904.11492) adds a softmax-weighted mean to every token. Fastformer
 # (arXiv 2108.09084) has a global query and a global key.
 
-# %% [markdown] slide="One summary for all. So take a task in which every token needs another answer: reverse a sequence."
+# %% [markdown] slide="One summary for all. So take a task in which every token needs a different answer: reverse a sequence."
 # ## What is lost · 33 min · ◆
 #
 # One summary for all tokens: which tasks become hard? Here is one made to be hard for it. The input is
@@ -467,7 +467,7 @@ def four_heads(dim):
     return mv.MultiHeadSelfAttention(dim, num_heads=4)
 
 
-# %% [markdown]
+# %% [markdown] predict="Guessing gets one digit in ten. Tokens and summary have width 32. What share of the reversed digits will separable attention get right at $k = 4$, and at $k = 24$?"
 # Each network is trained three times, from different random starts (*seeds*), for three lengths.
 # Guessing gives 0.10.
 #
@@ -489,7 +489,7 @@ for name, attention in kinds.items():
 # Every mark is one trained network, every line a mean of three. Those of multi-head attention lie on
 # top of each other:
 
-# %% slide="Longer sequences are harder for separable attention"
+# %% slide="At this width and after 300 steps, longer sequences are harder for separable attention"
 labels = ("digits in the sequence (k)", "share of right digits")
 figures.show(
     figures.spread(lengths, reversing, *labels, chance=0.1),
@@ -508,7 +508,7 @@ assert min(reversing["separable"][0]) > 0.8, reversing
 assert max(reversing["separable"][-1]) < 0.5, reversing
 print("Separable attention reverses four digits well and twenty-four badly.")
 
-# %% [markdown]
+# %% [markdown] predict="Token 1 must fetch digit 12. What will the map of multi-head attention look like, and that of separable attention?"
 # Look at what both have learned. We hand one sequence of twelve digits to the two trained networks,
 # and draw their maps: the mean of the four heads on the left, the implied map on the right.
 #
@@ -624,7 +624,7 @@ for task, classes in ((large_mean, 2), (most_frequent, 10)):
 # The means of the three seeds. The network without attention shows how far a token gets with its own
 # digit alone:
 
-# %% tags=["nbval-ignore-output"] slide="Where one answer serves all tokens, one summary is enough"
+# %% tags=["nbval-ignore-output"] slide="In two tasks where one answer serves all tokens, one summary is enough\n\n`large_mean`: is the mean of the digits above 4.5? `most_frequent`: which digit is it? *none* mixes nothing at all."
 rows = []
 for task, mean in shared.items():
     shares = {name: f"{share:.2f}" for name, share in mean.items()}
@@ -661,7 +661,7 @@ digit_scores = kept[0].mean(dim=1).squeeze(-1)  # [B, k]: the mean of four group
 # %% [markdown]
 # > **Predict.** Equal scores would be one sixteenth each. Will this question prefer the patches with strokes?
 
-# %% slide="There are preferences"
+# %% slide="There are preferences. They follow the strokes only weakly"
 figures.show(
     figures.digit_scores(digit_pictures[:6, 0], digit_scores[:6]),
     alt="Six digits, and under each a grid of 4 by 4 patches coloured by their context "
@@ -684,7 +684,7 @@ print(f"mean correlation {correlations.mean():.1f},", f"above zero in {positive:
 # Weakly: in nearly all pictures, brighter patches count a little more. It is tempting to tell stories about such maps.
 # Notebook 06 tests whether they matter for the answers.
 
-# %% [markdown] slide="Between *everybody with everybody* and *one question* lies Linformer." ask="Why does a trained Linformer work for a single k only?"
+# %% [markdown] slide="Linformer first mixes the $k$ keys and the $k$ values down to $p$ of each, with learned `[p, k]` matrices." ask="Why does a trained Linformer work for a single k only?"
 # ## Three attentions, one table · 55 min · ◆
 #
 # Between "everybody with everybody" and "one question" lies *Linformer* (arXiv 2006.04768). It keeps

@@ -33,7 +33,7 @@ import mvit2_lib as mv
 from mvit2_lib import cost
 from mvit2_lib.course import checks, figures, records, tables, timing
 
-# %% [markdown]
+# %% [markdown] predict="With twice as many tokens, separable attention takes very nearly twice the work. How many times as much does multi-head attention take at 64 tokens as at 32? And at 16,384 as at 8,192?"
 # Notebook 02 ended with exact formulas for the multiply–accumulates (MACs) of three attentions over
 # $k$ tokens of width $d$. Here are their values for $d = 64$, with four heads, and with $p = 64$ mixed
 # tokens for Linformer. Separable attention pools first, as the library's module does. These numbers
@@ -42,7 +42,7 @@ from mvit2_lib.course import checks, figures, records, tables, timing
 # > **Predict.** With twice as many tokens, separable attention takes very nearly twice the work. How many times
 # > more does multi-head attention take at 64 tokens than at 32? And at 16,384 than at 8,192?
 
-# %% slide="On paper, too, multi-head attention only *becomes* quadratic"
+# %% slide="Even on paper, multi-head attention becomes quadratic only gradually\n\nMACs at $d = 64$, $p = 64$. *Growth* is against half as many tokens."
 d, heads, p = 64, 4, 64
 rows = []
 for k in (2**power for power in range(6, 15)):
@@ -54,7 +54,7 @@ for k in (2**power for power in range(6, 15)):
     rows.append(row | {"multi-head / separable": f"{quadratic / linear:.1f}"})
 tables.show(rows)
 
-# %% [markdown] slide="The most bytes that each holds at once"
+# %% [markdown] slide="Peak memory of each form, in bytes" seminar=false
 # *Growth* divides the work by that for half as many tokens. It is 2.40 at 64 tokens, where the four
 # projections weigh most, and close to 4 from some thousands on. So even on paper, multi-head
 # attention is not purely quadratic. It *becomes* so. Projections and pairs take equally many MACs at $k = 2d = 128$.
@@ -73,7 +73,7 @@ tables.show(rows)
 # | Linformer | $4\,(2hkp + kd + pd)$ |
 # | separable | $4\,(2kd + d)$ |
 
-# %% slide="Gigabytes against megabytes, for one layer and one picture"
+# %% slide="Gigabytes against megabytes, for one layer and one picture\n\nFour heads, $d = 64$, $p = 64$; multi-head attention explicit, with its map in memory."
 rows = []
 for k in (64, 256, 1024, 4096, 16384):
     row = {"k": k, "multi-head": cost.multi_head_bytes(k, d, heads)}
@@ -191,7 +191,7 @@ for busy in (0, max(1, os.cpu_count() - 1)):
 torch.set_num_threads(1)
 tables.show(rows)
 
-# %% [markdown]
+# %% [markdown] predict="We fill 64 MiB with ones: in new memory, and in memory that we already have. How much longer does the new memory take?"
 # Read the last column. One thread finds a free core, and its average call is close to the best one. With two
 # threads, alongside other programs, the average is usually far off, and so may be any single measurement.
 #
@@ -374,7 +374,7 @@ for name, best in {"by hand": by_hand, "library": by_library}.items():
 # `scaled_dot_product_attention`:
 
 
-# %% slide="Fused multi-head attention, in PyTorch's own operator"
+# %% slide="Fused multi-head attention, in PyTorch's own operator" seminar=false
 class Fused(mv.MultiHeadSelfAttention):
     def forward(self, x):
         projected = self.W_Q(x), self.W_K(x), self.W_V(x)  # [B, k, d] each
@@ -412,7 +412,7 @@ forward = timing.measure(timing.attentions(d, heads, p), sizes, memory=True)
 with_gradients = timing.attentions(d, heads, p, backward=True)
 backward = timing.measure(with_gradients, sizes[1:6], rounds=3)
 
-# %% tags=["nbval-ignore-output"] slide="Separable attention grows about linearly. Multi-head, fused or not, does not"
+# %% tags=["nbval-ignore-output"] slide="Separable attention grows about like $k$ or less. Multi-head, fused or not, grows about like $k^2$"
 both = {"forward": forward, "forward and backward": backward}
 figures.show(
     figures.times(both, fit_from=512, against="multi-head, fused"),
@@ -446,7 +446,7 @@ print("and more than eight times faster at 4096.")
 # %% [markdown]
 # What do the counts say about these slopes?
 
-# %% slide="What the counts say about these slopes"
+# %% slide="By count: close to 2 for multi-head, 1 for the others" seminar=false
 large = (512, 1024, 2048, 4096)
 counts = {
     "multi-head": [cost.multi_head_macs(k, d) for k in large],
@@ -514,7 +514,7 @@ print("fused attention: memory grows about linearly with k, time does not")
 #
 # What about attention over every single pixel of a picture of 1000 × 1000 pixels, $k = 10^6$?
 
-# %% slide="Attention over every pixel of a picture of 1000 × 1000"
+# %% slide="Every pixel of a picture of 1000 × 1000: terabytes against half a gigabyte"
 million = 10**6
 many_bytes = cost.multi_head_bytes(million, d, heads), cost.separable_bytes(million, d)
 print(f"explicit multi-head attention would hold {many_bytes[0] / 1e9:,.0f} gigabytes,")
@@ -549,7 +549,7 @@ for k in further.sizes("separable"):
 # > **Predict.** The projections are the larger part of multi-head attention's work up to $k = 2d = 1024$. Which
 # > slope do you expect for it between $k = 128$ and $1024$?
 
-# %% tags=["nbval-ignore-output"] slide="The same four attentions, and another picture"
+# %% tags=["nbval-ignore-output"] slide="Far from 2: at $d = 512$ the projections are the larger part"
 paper_setting = timing.attentions(d=512, heads=8, p=256)
 figure_one = timing.measure(paper_setting, [64, 128, 256, 512, 1024])
 figures.show(

@@ -315,10 +315,10 @@ def afresh(model):
     return mv.accuracy(model, held_out)
 
 
-# %% [markdown]
+# %% [markdown] predict="Keep the trained weights, and collect only the norms' statistics afresh. Which of the five rows gains most? Will the cosine's row still be ahead of the first?"
 # > **Predict.** Which of the five rows will gain most? Will the cosine's row still be ahead of the first?
 
-# %% tags=["nbval-ignore-output"] slide="Much of it lay in the norms' statistics, which had lagged behind"
+# %% tags=["nbval-ignore-output"] slide="Measured afresh, the first row gains most, without another step"
 rows, fresh = [], {}
 for name, three in recipes.items():
     fresh[name] = [afresh(model) for model in three]
@@ -455,7 +455,7 @@ def without_places():
     return model
 
 
-# %% [markdown]
+# %% [markdown] predict="If fixed places made the difference, where will the shuffled Linformer end up? And if it was the number of parameters?"
 # > **Predict.** If places make the lead, where will the shuffled Linformer end? And if its parameters do?
 
 # %% tags=["nbval-ignore-output"] slide="Without fixed places the lead is gone"

@@ -401,7 +401,7 @@ figures.show(
 #
 # > **Predict.** Are a tenth and the whole rate very different here, after the same 18 steps?
 
-# %% tags=["nbval-ignore-output"] slide="After 18 steps, the whole rate is better"
+# %% tags=["nbval-ignore-output"] slide="After 18 steps, the full rate is better"
 by_share = {0.1: [], 1.0: measured["digits"][:3]}  # the whole rate: from above
 for seed in range(3):
     model, _ = begin("digits", seed)
@@ -411,7 +411,7 @@ for share, runs in by_share.items():
     print(f"share {share}:", *(f"{right:.0%}" for right in runs))
 assert np.mean(by_share[0.1]) < np.mean(by_share[1.0]), by_share
 
-# %% [markdown] slide="How many pictures are enough, and what becomes of a rare class?"
+# %% [markdown] slide="How many pictures are enough, and what becomes of a rare class?" predict="Trained on 12 tiles, and on 96: how well will each network know its own tiles? And what do the few cost on the validation tiles?"
 # With 18 steps, ten of them warm-up, the whole rate is better. That does not tell us whether the old layers have to
 # change or the new head needs more time: a frozen backbone did no worse than this tenth when its head had 300 steps.
 # The validation pictures can tell what suits yours, and exercise 8.4 is about that choice.
@@ -423,7 +423,7 @@ assert np.mean(by_share[0.1]) < np.mean(by_share[1.0]), by_share
 #
 # > **Predict.** How well will each know its own tiles? And what do the few cost on the validation tiles?
 
-# %% tags=["nbval-ignore-output"] slide="Twelve tiles are fitted as well as 96, and new ones are not"
+# %% tags=["nbval-ignore-output"] slide="Twelve tiles are fitted as well as 96, but new tiles are recognised less often"
 labels = np.array(training.labels)
 few = [int(i) for label in range(3) for i in np.flatnonzero(labels == label)[::8]]
 sizes = {12: training.subset(few), 96: training}
@@ -509,7 +509,7 @@ figures.show(
     alt="The tiles that the network got most wrong, with their classes and answers.",
 )
 
-# %% [markdown]
+# %% [markdown] predict="Enlarged to twice the size, enlarged by an eighth, mirrored, with a mean subtracted, dark on white: which of the five does the most harm, and which the least?"
 # *The worst answers, worst first.* Ask of each: would you have known it? Is the label right? Then ask what they have
 # in common. In the stored output most of them show broad leaves between the blades, and since the tiles overlap, some
 # may show the same leaf. Pictures with such leaves would be worth adding.
@@ -575,7 +575,7 @@ def looks(model):
     return seen
 
 
-# %% tags=["nbval-ignore-output"] slide="Fine-tuning has changed where it looks. What that means, maps do not say"
+# %% tags=["nbval-ignore-output"] slide="Fine-tuning has changed where it looks; maps do not say what that means"
 stages = {f"{name}, digits": maps for name, maps in looks(digits.model).items()}
 stages |= {f"{name}, ours": maps for name, maps in looks(final).items()}
 figures.show(

@@ -79,7 +79,7 @@ share = sum(
 print(f"convolutions and products take {share:.0%} of the time")
 assert 0.3 < share < 0.95, share
 
-# %% [markdown]
+# %% [markdown] predict="Freed memory may be kept, or returned to the system. The widest map of our network holds four megabytes. How much longer does a call take where memory is returned?"
 # *The operators of one forward pass, by PyTorch's profiler.* The largest piece is the 1×1 convolutions. PyTorch
 # calls its way to them slow, though it is a plain product of matrices. In the stored
 # output, the activation SiLU and the batch norms take more than a fifth together, without one multiply–accumulate that we
@@ -193,7 +193,7 @@ def race(**forms):
     return {name: timings.seconds(name)[0] for name in timings.names}
 
 
-# %% [markdown]
+# %% [markdown] predict="The *floor* is the time of the products alone. How many times as fast as our model is it?"
 # > **Predict.** How many times as fast as our model is the floor?
 
 # %% tags=["nbval-ignore-output"] slide="This factor can be won *around* the products"
@@ -235,7 +235,7 @@ for name, layer in layers.items():
     last = microseconds(layer.to(**order), maps.to(**order))
     print(f"{name:14} channels first {first:5.0f} µs, last {last:5.0f} µs")
 
-# %% [markdown]
+# %% [markdown] predict="With channels last, how many times as fast does the whole network become?"
 # A 1×1 convolution is a matrix product in both orders, and gains little. For the depthwise convolution, PyTorch's library
 # works on many channels at once. If they come first, it sorts the whole map before and after, and if they come last,
 # it need not. This holds on most PCs, and other processors may differ.
@@ -246,7 +246,7 @@ for name, layer in layers.items():
 # > **Predict.** How many times as fast does the whole network become?
 
 
-# %% tags=["nbval-ignore-output"] slide="Some per cent. That is Amdahl's law"
+# %% tags=["nbval-ignore-output"] slide="Only a few per cent. That is Amdahl's law"
 def channels_first(image):
     x = model.stages(model.stem(image.contiguous()))  # [B, C, H/32, W/32]
     return model.classifier(x.mean(dim=(2, 3)))
@@ -711,7 +711,7 @@ tables.show(rows, caption="MACs of the whole network")
 #
 # > **Predict.** In which of the three runtimes does the famous factor appear? Is it there for the swap as well?
 
-# %% slide="In ExecuTorch, and only there. The swap does not show it"
+# %% slide="In ExecuTorch, and only there. Swapping only the attention does not show it"
 runtimes = {"plain": "PyTorch", "ONNX Runtime": "ONNX Runtime"}
 runtimes["ExecuTorch"] = "ExecuTorch"
 pairs = {}
@@ -722,7 +722,7 @@ for way, said in runtimes.items():
 columns = {50: "XXS, 0.5", 100: "S, 1.0"}
 ratios(batch_1, pairs, columns)
 
-# %% [markdown]
+# %% [markdown] predict="Where does v1 lose its time in ExecuTorch: in the products, in the softmax, or outside of XNNPACK, in general kernels?"
 # There it is, nearly three for the narrow pair, in ExecuTorch and only there. The swap, which changes nothing but the
 # attention, does not show it.
 #
@@ -734,7 +734,7 @@ ratios(batch_1, pairs, columns)
 #
 # > **Predict.** Where does v1 lose its time: in the products, in the softmax, or outside?
 
-# %% slide="Neither products nor softmax: most of it lies outside"
+# %% slide="Neither products nor softmax: most of the difference lies outside"
 inside = records.measured("inside")
 
 
@@ -755,7 +755,7 @@ figures.show(
     "long, and most of it lies outside: an operator called where, one called eq.",
 )
 
-# %% [markdown]
+# %% [markdown] predict="With one switch, timm writes v1's attention as two products and a softmax. What is left of the factor?"
 # *The kinds of operators in one forward pass, v2 at* $\alpha = 0.5$ *and v1-XXS.* Neither the products nor the softmax makes
 # the difference. It is mostly `where`, `eq`, `logical_not` and `any`, and there are no such operators in the formula of
 # attention. What do they do?
@@ -778,7 +778,7 @@ in_the_runtime = {
 }
 ratios(batch_1, in_the_runtime, columns)
 
-# %% slide="What had separated the two was a guard against masks"
+# %% slide="The difference was a guard for rows that are masked completely, and nothing is masked here"
 bars = {"v2": "timm", "v1 as it comes": "v1", "v1 spelled out": "v1 spelled out"}
 bars |= {"ours, multi-head": "multi-head", "ours, separable": "ours"}
 figures.show(
@@ -816,7 +816,7 @@ ratios(records.measured("512_pixels"), in_the_runtime, columns)
 #
 # **On a graphics card,** an NVIDIA H200, in PyTorch, with 16 pictures at a time and in float32:
 
-# %% slide="On a graphics card, it takes many more tokens"
+# %% slide="On a graphics card it pays only at many more tokens"
 on_the_card = {
     "v1 / v2, both timm's": ("v1, plain", "timm, plain"),
     "multi-head / separable": ("multi-head, optimised", "ours, optimised"),

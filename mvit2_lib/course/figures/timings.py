@@ -72,18 +72,17 @@ def devices(runs: Sequence[Timings], fit_from: int = 512) -> Figure:
 
 def _draw_devices(axes: Axes, runs: Sequence[Timings], name: str, fit_from: int) -> None:
     look = _look(runs[0], name)
-    at: dict[int, list[float]] = {}
     for timings in runs:
         sizes, best = timings.sizes(name), [1e3 * seconds for seconds in timings.seconds(name)]
         axes.plot(sizes, best, color=look["color"], linewidth=0.8, alpha=0.5, marker="", linestyle="-")
-        for size, milliseconds in zip(sizes, best, strict=True):
-            at.setdefault(size, []).append(milliseconds)
-    # Sizes that only some devices reached would give the median a kink.
-    common = sorted(size for size, values in at.items() if len(values) == len(runs))
-    axes.plot(common, [statistics.median(at[size]) for size in common], linewidth=2.5, **look)
+    # Sizes that only some devices reached would give the median a kink; a run that was stopped early does not count.
+    far = [timings for timings in runs if sum(size >= fit_from for size in timings.sizes(name)) > 2] or runs
+    common = sorted(set.intersection(*(set(timings.sizes(name)) for timings in far)))
+    medians = [1e3 * statistics.median(timings[name, size].best for timings in far) for size in common]
+    axes.plot(common, medians, linewidth=2.5, **look)
     slopes = [
         timings.slope(name, fit_from).value
-        for timings in runs
+        for timings in far
         if sum(size >= fit_from for size in timings.sizes(name)) > 2
     ]
     said = (
@@ -94,7 +93,8 @@ def _draw_devices(axes: Axes, runs: Sequence[Timings], name: str, fit_from: int)
     axes.set_title(f"{name}\n{said}", size=10)
     axes.set_xscale("log", base=2)
     axes.set(xlabel="tokens k", yscale="log")
-    axes.set_xticks(sorted(at), [f"{size:g}" for size in sorted(at)], rotation=45)
+    every = sorted({size for timings in runs for size in timings.sizes(name)})
+    axes.set_xticks(every, [f"{size:g}" for size in every], rotation=45)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.3)
 

@@ -109,6 +109,8 @@ class Deck:
                 self._read(cell)
             elif "slide" in cell.metadata and self._wanted(cell):
                 self._show(cell)
+            elif not self.skipping and "exercise" in cell.metadata.get("tags", []):
+                self._show_stub(cell.source.partition("\n\n\nchecks.")[0])
         self._ask_ahead()
 
     def _wanted(self, cell: nbformat.NotebookNode) -> bool:
@@ -191,11 +193,16 @@ class Deck:
         code = re.sub(r"\n{3,}", "\n\n", code) if not shown and len(code.splitlines()) <= LINES else ""
         size = _size([*code.splitlines(), *said.splitlines()])
         if code:
-            shown.append(highlight(code, PythonLexer(), HtmlFormatter(cssclass=f"code {size}")))
+            shown.append(_code(code, size))
         if said and not images:
             shown.append(f'<pre class="printed {size}">{html.escape(said)}</pre>')
         self._add(cell.metadata["slide"], "\n".join(shown), "answer" if self.asked else "")
         self.asked = False
+
+    def _show_stub(self, stub: str) -> None:
+        """Put the stub of an exercise beneath its task."""
+        if self.slides[-1].kind == "exercise" and len(stub.splitlines()) <= LINES:
+            self.slides[-1].shown += _code(stub, _size(stub.splitlines()))
 
     def _ask_ahead(self) -> None:
         """Give the speaker, where a section opens, the question that waits in it."""
@@ -221,6 +228,10 @@ def _shown(text: str, kind: re.Pattern) -> str:
     """Return the equations or tables of a text, as far as they stand before its question or exercise."""
     end = min([match.start() for match in (PREDICT.search(text), EXERCISE.search(text)) if match], default=len(text))
     return "\n".join(MARKDOWN.render(part.group()) for part in kind.finditer(text, 0, end))
+
+
+def _code(code: str, size: str) -> str:
+    return highlight(code, PythonLexer(), HtmlFormatter(cssclass=f"code {size}"))
 
 
 def _size(lines: list[str]) -> str:

@@ -1,7 +1,7 @@
 // A log–log plot of seconds over tokens, as SVG.
 
 const HEIGHT = 400;
-const BOX = { left: 64, right: 16, top: 14, bottom: 48 };
+const BOX = { left: 64, right: 24, top: 14, bottom: 48 };
 
 /** Draw curves `{ name: { sizes, seconds } }` into an <svg>; `looks` gives each name a class and a mark. */
 export function plot(svg, curves, sizes, looks) {

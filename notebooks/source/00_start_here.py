@@ -147,7 +147,7 @@ figures.show(
 # > **Predict.** ImageNet knows five kinds of house cat: tabby, tiger cat, Persian, Siamese and Egyptian. Which
 # > will the model name first?
 
-# %% tags=["nbval-ignore-output"] slide="Run this cell with a network: the answer is not stored"
+# %% tags=["nbval-ignore-output"] slide="Run this cell online: the answer is not stored"
 if imagenet_model is None:
     print("Skipped: there are no ImageNet weights without a network.")
 else:
@@ -207,7 +207,7 @@ figures.show(
 # > once. How many comparisons does multi-head attention make there, and how many does separable attention make?
 # > And at 1,024 tokens, on a picture of 512 × 512?
 
-# %% slide="Four times the tokens: sixteen times the comparisons, or four times"
+# %% slide="Sixteen times the comparisons if every token asks, four times if all share one question"
 for k in (16, 256, 1024):
     print(f"{k:5,} tokens: {k * k:9,} comparisons against {k:5,}")
 

@@ -302,13 +302,13 @@ def split_heads(x):
 
 print(tuple(query.shape), "->", tuple(split_heads(query).shape))
 
-# %% [markdown] predict="Number the entries of a 3 × 4 matrix from 0 to 11, and cut it into two heads of width 2. `reshape(2, 3, 2)` has the right shape, too. Which numbers does its first head hold?"
+# %% [markdown] predict="Number the entries of a 3 × 4 matrix from 0 to 11, and cut it into two heads of width 2. `reshape(2, 3, 2)` also has the right shape. Which numbers does its first head hold?"
 # The order of the two steps matters.
 #
 # > **Predict.** `query.reshape(h, k, d_h)` has the right shape too. Which numbers would its first head
 # > contain?
 
-# %% slide="The wrong numbers, in the right shape, without an error"
+# %% slide="0 to 5 in place of 0, 1, 4, 5, 8, 9: the right shape, the wrong numbers, no error"
 numbered = torch.arange(k * d).reshape(k, d)  # [k, d]
 print("cut, then move:  ", split_heads(numbered)[0].tolist())
 print("reshape at once: ", numbered.reshape(h, k, d_h)[0].tolist())
@@ -474,7 +474,7 @@ stretch = 20
 cat_map = (stretch * tokens @ tokens.mT).softmax(dim=-1)  # [k, k]
 print(tuple(cat_map.shape))
 
-# %% [markdown]
+# %% [markdown] predict="Where will a patch on the left eye look, apart from at itself? And one on the nose?"
 # Each row of this map holds 256 weights, one for every patch. Laid out as 16 × 16, a row becomes a
 # picture of where one patch looks.
 #

@@ -489,7 +489,7 @@ for name, attention in kinds.items():
 # Every mark is one trained network, every line a mean of three. Those of multi-head attention lie on
 # top of each other:
 
-# %% slide="At this width and after 300 steps, longer sequences are harder for separable attention"
+# %% slide="From above 0.9 to about 0.2, at this width and after 300 steps"
 labels = ("digits in the sequence (k)", "share of right digits")
 figures.show(
     figures.spread(lengths, reversing, *labels, chance=0.1),

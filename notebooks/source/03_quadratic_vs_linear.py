@@ -228,7 +228,7 @@ def in_turns(function, calls):
     return [stopwatch(function, calls=2) for _ in range(calls)]  # pairs of seconds
 
 
-# %% tags=["nbval-ignore-output"] slide="**Five: one after the other.** It is the same layer twice"
+# %% tags=["nbval-ignore-output"] slide="**Five: timing one after the other.** A and B are the same layer"
 with torch.inference_mode():
     a = stopwatch(lambda: layer(tokens), calls=600)
     programs = other_programs(os.cpu_count())
@@ -322,7 +322,7 @@ def interleaved(functions, rounds):
     return {name: min(times) for name, times in seconds.items()}
 
 
-# %% [markdown]
+# %% [markdown] predict="Multiply two $n \\times n$ matrices. How many times as long does it take for $n = 512$ as for $n = 256$?"
 # The library's `timing.measure` does the same with the rest of the list. It takes many sizes, shows a
 # progress bar, can measure memory, and works on graphics cards. A *contestant* is a function that takes a
 # size and returns what is to be timed, so that making the input is not part of the time.

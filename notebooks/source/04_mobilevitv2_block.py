@@ -32,7 +32,7 @@ from mvit2_lib.course import checks, figures, tables
 
 _ = torch.manual_seed(0)
 
-# %% [markdown]
+# %% [markdown] predict="A depthwise 3×3 and then a 1×1 convolution replace one full 3×3. For $C = 128$, how many times cheaper are the two together?"
 # Separable attention needs tokens, and pictures are made of pixels. Convolutions, and a way to sort pixels into
 # groups, lead from the one to the other. Convolutions work on *feature maps* `[B, C, H, W]`: $C$ numbers for every
 # pixel of a map of $H \times W$ pixels.
@@ -339,7 +339,7 @@ print(int((attention_field > 0).sum()), "of", attention_field.numel(), "pixels")
 # either way. For separable attention there is nothing to save. Here are both at $d = 64$; separable attention is counted as in the paper, where
 # every token is projected to a key:
 
-# %% slide="In v1 the four save pairs. For separable attention there is nothing to save"
+# %% slide="In v1, four conversations mean fewer pairs. Separable attention has no pairs to save"
 rows, pixels = [], 32 * 32
 counts = {"multi-head": cost.multi_head_macs, "separable": cost.separable_macs}
 for name, count in counts.items():
@@ -570,7 +570,7 @@ figures.show(
     "and fold. Frames with the letters A to D mark where they differ.",
 )
 
-# %% [markdown]
+# %% [markdown] predict="Which of these changes saves the most multiply–accumulates at 32×32 pixels, with $C = 128$ and $d = 64$?"
 # *Read from the bottom up. A: the first 3×3 became depthwise. B: the attention became separable. C: the last 1×1 lost
 # its SiLU. D: the skip that joins, and the 3×3 that fuses, are gone.*
 #
@@ -578,7 +578,7 @@ figures.show(
 # > $d = 64$?
 
 
-# %% slide="The fusing convolution, by far; then the first 3×3; then attention"
+# %% slide="The fusion convolution, by far; then the first 3×3; then attention"
 def part_of(name):
     """Say to which part of the block a layer belongs, by its name."""
     if "layers" in name:

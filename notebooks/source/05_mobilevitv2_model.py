@@ -162,7 +162,7 @@ print(f"{len(model.state_dict())} tensors, {cost.count_parameters(model):,} para
 # > **Predict.** A picture of 256×256 pixels enters. How large is the map after the last stage? And how many
 # > tokens does each attention layer look over, in stages 3, 4 and 5?
 
-# %% slide="Five strides of 2: 256 becomes 8"
+# %% slide="Five strides of 2: 256 becomes 8. Attention looks over 256, 64 and 16 tokens"
 rows, x = [], model.stem(picture)
 rows.append(
     {"after": "stem", "map": str(list(x.shape[1:])), "tokens in each group": ""}
@@ -202,7 +202,7 @@ for name, modules in parts.items():
     share = sum(cost.count_parameters(module) for module in modules) / whole
     print(f"{name:23} {share:.0%} of the parameters")
 
-# %% [markdown] slide="The paper's table prints *two* blocks. Every program has *one*. Who is right?"
+# %% [markdown] slide="The paper's table prints *two* blocks. Every program has *one*. Who is right?" predict="In the paper's Table 6, will the difference show more clearly at small $\\alpha$ or at large $\\alpha$?"
 # ## The parameter detective · 23 min
 #
 # Table 5 of the paper, as printed, has *two* inverted residuals with stride 1 in stage 2. Our table has
@@ -233,7 +233,7 @@ def count_both(alpha, classes=1000):
 # %% [markdown]
 # Beside Table 6, which prints millions with one decimal:
 
-# %% slide="One block, as coded, agrees with the paper's own totals"
+# %% slide="At large $\\alpha$. Only one block agrees with the paper's own totals"
 totals, rows = published("totals"), []
 agree = {"one, as coded": 0, "two, as printed": 0}
 for row in totals:
@@ -298,7 +298,7 @@ print("with one block every total agrees to two decimals, with two blocks none d
 # *With one block the difference is rounding; with two it grows with α.* As a share of the whole it is about the
 # same at all widths. In Table 6 it shows at large $\alpha$ because that table prints tenths of a million.
 
-# %% [markdown] slide="Scale both ends of a matrix by $\\alpha$, and it has $\\alpha^2$ times as many weights."
+# %% [markdown] slide="Scale both ends of a matrix by $\\alpha$, and it has $\\alpha^2$ times as many weights." predict="From $\\alpha = 1$ to $\\alpha = 2$, do the parameters grow by a factor of exactly four, by more, or by less?"
 # ## What α does · 29 min
 #
 # A 1×1 convolution from $C$ to $C'$ channels has $C C'$ weights, a full 3×3 nine times as many. Scale
@@ -333,7 +333,7 @@ tables.show(rows)
 # > **Predict.** 384×384 pixels are 2.25 times as many as 256×256. How many times the MACs, for separable and for
 # > multi-head attention? Leave the classifier out, which sees one mean whatever the size.
 
-# %% slide="In proportion to the pixels, or more"
+# %% slide="Separable: 2.25 times, like the pixels. Multi-head: 2.47 times"
 standard = mv.MobileViTv2(1.0)
 head = standard.classifier.in_features * standard.classifier.out_features
 quadratic = mv.MobileViTv2(1.0, attention="multi_head")
@@ -411,7 +411,7 @@ for row in table:
         rows.append({"model": row["model"]} | costs | {"top-1, %": row["top1"]})
 tables.show(rows)
 
-# %% [markdown]
+# %% [markdown] predict="On which of three costs will MobileViTv2 lie furthest ahead of v1: parameters, multiply–accumulates, or milliseconds on an iPhone 12, the paper's phone?"
 # The paper compares them with MobileViT v1, with two other families of small networks (EfficientNet and
 # Mobile-Former), and with DeiT, Swin and ConvNeXt, most of them larger.
 #
@@ -431,7 +431,7 @@ def points(key):
     return families
 
 
-# %% slide="Which of them looks best depends on what you count"
+# %% slide="In milliseconds. Over parameters and over MACs the two lie together"
 costs = {
     "million parameters": points("parameters_m"),
     "billion MACs": points("gmacs"),

@@ -455,7 +455,7 @@ def without_places():
     return model
 
 
-# %% [markdown] predict="If fixed places made the difference, where will the shuffled Linformer end up? And if it was the number of parameters?"
+# %% [markdown] predict="If fixed places made the difference, where will the shuffled Linformer end up? And if the number of parameters did?"
 # > **Predict.** If places make the lead, where will the shuffled Linformer end? And if its parameters do?
 
 # %% tags=["nbval-ignore-output"] slide="Without fixed places the lead is gone"
@@ -479,7 +479,7 @@ assert np.mean(control) < np.mean(accuracies["Linformer"]), (control, accuracies
 # what happens at this size, on these pictures, after 110 steps, at one learning rate. Time and size belong to the
 # comparison, too. The next cell times forward and backward passes, by the protocol of notebook 03:
 
-# %% tags=["nbval-ignore-output"] slide="Which is best depends on the column"
+# %% tags=["nbval-ignore-output"] slide="Which attention is best depends on what you compare"
 from mvit2_lib.course import timing
 
 few, models = images[:64], {kind: build() for kind, build in kinds.items()}
@@ -549,7 +549,7 @@ killed.kill()
 assert killed.wait() != 0, "it ended before it was killed"
 print(f"killed after step {torch.load(state, weights_only=True)['step']} of 22")
 
-# %% [markdown]
+# %% [markdown] predict="Run again, the same command continues from the saved state. How many of the bytes of the final weights will differ from those of the undisturbed run?"
 # > **Predict.** The same command again goes on where the state was saved. How many of the bytes of the final weights will
 # > differ from those of the undisturbed run?
 
@@ -626,7 +626,7 @@ assert difference[:3].max() < 1e-2, difference
 #
 # > **Predict.** Do wider models get a higher or a lower learning rate than narrow ones? And the weight decay?
 
-# %% slide="Lower, and higher: the two go together"
+# %% slide="Lower rates, higher decay. From $\\alpha = 1$ on their product hardly changes"
 from mvit2_lib.course.published import published
 
 rows = []

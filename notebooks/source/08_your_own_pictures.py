@@ -113,7 +113,7 @@ def nearest_neighbour(kept, asked):
     return (answers == asked[1]).float().mean().item()
 
 
-# %% [markdown]
+# %% [markdown] predict="Guessing would be right in one of three cases. How often is the nearest neighbour right, if a random fifth of the frames is held out? And how often on frames from the neighbouring quarter of each photograph?"
 # > **Predict.** Guessing would be right in one of three cases. How often is the nearest neighbour right, if a random
 # > fifth of the frames is put aside and the rest is kept? And how often on frames from the quarter beside them?
 
@@ -346,7 +346,7 @@ def tune(model, tiles, seed=0, **settings):
     return mv.train(model, tiles, recipe, progress=False)
 
 
-# %% [markdown]
+# %% [markdown] predict="Ten networks, 18 steps each. Measure the norms' statistics afresh: how much will that change the score from scratch, and how much with digit weights? Which kind is ahead in the end?"
 # In notebook 07 the running statistics of the batch norms turned out to lag behind weights that change quickly. So
 # each network is tested twice: as training has left it, with `precise_norms` switched off, and after its norms have
 # been *measured anew*. `update_bn` shows it the training tiles once more, as they are, and changes no weight.
@@ -375,7 +375,7 @@ assert np.mean(measured["digits"]) > np.mean(measured["scratch"]), measured
 gain = {name: np.mean(measured[name]) - np.mean(lagging[name]) for name in sources}
 assert gain["scratch"] > max(0.2, gain["digits"]), gain
 
-# %% tags=["nbval-ignore-output"] slide="Lagging norms hide what was learned. Old weights are the better beginning"
+# %% tags=["nbval-ignore-output"] slide="Lagging norms hide what was learned. In these runs, old weights are the better start"
 rows = {f"{source}, lagging": runs for source, runs in lagging.items()}
 rows |= {f"{source}, measured": runs for source, runs in measured.items()}
 figures.show(
@@ -385,7 +385,7 @@ figures.show(
     "that of the digit weights with measured norms.",
 )
 
-# %% [markdown]
+# %% [markdown] predict="Let the old layers learn at a tenth of the rate, or at the full rate. Will the scores differ much after 18 steps?"
 # *Five seeds of each kind; the dotted line is guessing.*
 #
 # From scratch, the lagging norms hide all that was learned. After so few steps, the statistics still hold something
@@ -411,7 +411,7 @@ for share, runs in by_share.items():
     print(f"share {share}:", *(f"{right:.0%}" for right in runs))
 assert np.mean(by_share[0.1]) < np.mean(by_share[1.0]), by_share
 
-# %% [markdown] slide="How many pictures are enough, and what becomes of a rare class?" predict="Trained on 12 tiles, and on 96: how well will each network know its own tiles? And what do the few cost on the validation tiles?"
+# %% [markdown] slide="How many pictures are enough, and what becomes of a rare class?" predict="Trained on 12 tiles, and on 96: how well will each network know its own tiles? And what does having so few cost on the validation tiles?"
 # With 18 steps, ten of them warm-up, the whole rate is better. That does not tell us whether the old layers have to
 # change or the new head needs more time: a frozen backbone did no worse than this tenth when its head had 300 steps.
 # The validation pictures can tell what suits yours, and exercise 8.4 is about that choice.
@@ -441,7 +441,7 @@ for number, own in sizes.items():
 final = trained[96, 0]
 assert np.mean(by_number[12]) < np.mean(by_number[96]), by_number
 
-# %% [markdown]
+# %% [markdown] predict="Seven of eight gravel tiles are taken out of the training set. What will the network make of the gravel tiles in the validation set?"
 # The network fits 12 tiles as well as 96, and does worse on new ones. For your own pictures, compare half of them
 # with all. If the score still rises, more will probably help.
 #
@@ -470,7 +470,7 @@ for loss in gravel:
 tables.show(table, f"recall, with {rare.labels.count(2)} gravel tiles of {len(rare)}")
 assert np.mean(gravel["plain"]) < np.mean(gravel["balanced"]), gravel
 
-# %% [markdown] slide="Where errors stand says which class is taken for which."
+# %% [markdown] slide="Where an error stands in the table shows which class is taken for which."
 # In the plain runs gravel loses, and most of it is taken for grass. That answer costs little where gravel is rarely
 # asked for. With balanced weights gravel is recognised more often, but look at the recall of grass: part of the gain
 # is that the network now says "gravel" more often when in doubt. The gain differs from seed to seed. The same four
@@ -521,7 +521,7 @@ figures.show(
 # > **Predict.** Which of the five does the most harm, and which the least?
 
 
-# %% tags=["nbval-ignore-output"] slide="From almost unharmed to guessing, and never an error"
+# %% tags=["nbval-ignore-output"] slide="From almost unharmed to guessing, and never an error message"
 def zoomed(factor):
     how = dataclasses.replace(preparation, crop_fraction=1 / factor)
     return mv.PictureFolder(place / "validation", preparation=how)
@@ -595,7 +595,7 @@ right = mv.accuracy(final, test)
 print(f"{right:.1%} of {len(test)} test tiles")
 assert right > 0.85, right
 
-# %% [markdown] slide="One folder for each class, and one line to change." ask="By what would you split your own pictures?"
+# %% [markdown] slide="One folder for each class, and one line to change." ask="How would you split your own pictures: by place, by day, by person?"
 # How far can this score be trusted? The tiles overlap by half, so 135 tiles are fewer than 135 independent trials,
 # and all come from one photograph of each kind. It is a score for *this* grass and *this* gravel. A photograph of
 # another lawn, in another light, is not in the test, and nothing here says how the network would do on it.

@@ -58,7 +58,7 @@ def answer(network):
 
 expected = answer(model)
 
-# %% [markdown]
+# %% [markdown] predict="Nearly all multiply–accumulates are in convolutions and linear layers. The profiler calls the latter `addmm`. What share of the time do they take? What takes the rest?"
 # Before you change anything, look. A *profiler* notes how long each operator takes. Names that begin with `aten` are
 # PyTorch's own:
 #
@@ -196,7 +196,7 @@ def race(**forms):
 # %% [markdown] predict="The *floor* is the time of the products alone. How many times as fast as our model is it?"
 # > **Predict.** How many times as fast as our model is the floor?
 
-# %% tags=["nbval-ignore-output"] slide="This factor can be won *around* the products"
+# %% tags=["nbval-ignore-output"] slide="No more than this factor can be won *around* the products"
 best = race(plain=model, floor=floor(model))
 assert best["floor"] < best["plain"], best
 
@@ -254,7 +254,7 @@ def channels_first(image):
 
 best = race(channels_first=channels_first, plain=model)
 
-# %% [markdown] slide="In evaluation, a batch norm is a number times the output plus a number"
+# %% [markdown] slide="In evaluation, a batch norm multiplies each channel by one number and adds another"
 # The layer becomes about three times as fast, and the whole network gains some per cent. Depthwise convolutions take a
 # small share of its time, and a gain is worth no more than the share it applies to. This is *Amdahl's law*, and the reason to
 # profile first.
@@ -370,7 +370,7 @@ def fast_norm(x, weight, bias, eps):
 
 checks.fast_norm(fast_norm)
 
-# %% [markdown] slide="Every bar is a form of the same network, with the same answers." ask="Against what should a fast form be compared?"
+# %% [markdown] slide="Every bar is a form of the same network, with the same answers." ask="What should a fast form be compared with?"
 # ## The way down · 40 min
 #
 # The bars below were measured beforehand, each form in a process of its own, in rounds that took turns. `make bench`
@@ -515,7 +515,7 @@ if difference is not None:
     assert theirs == ours, (theirs, ours)
     print("The same five names in the same order.")
 
-# %% [markdown]
+# %% [markdown] predict="Set every context score of the digit model to 1. How many of the 382 held-out digits does it still get right?"
 # The picture was opened, resized and scaled by another program, though with the same Pillow, and answered by another
 # runtime. A
 # file whose picture is prepared in another way gives other answers, without any error (notebook 08). Exercise 9.6 is
@@ -535,7 +535,7 @@ if difference is not None:
 # > **Predict.** The digit model with all context scores 1. How many of the 382 held-out digits does it still get right?
 
 
-# %% slide="It runs, and it answers wrongly: every score is 1"
+# %% slide="It runs without an error, and gets 88 of 382 right"
 class WrongAxis(mv.SeparableSelfAttention):
     def context_scores(self, x):
         return self.W_I(x).softmax(dim=-1)  # over the one channel: always 1
@@ -668,7 +668,7 @@ ratios(batch_1, pairs)
 # **What was published.** This table is in the library, each row with its source, all at 256×256 pixels. v1 comes in the
 # sizes XXS, XS and S, and each stands against the v2 of about the same accuracy:
 
-# %% slide="Near three on the paper's phone; everywhere else below two"
+# %% slide="Near three on the paper's phone; all other marks lie below two"
 from mvit2_lib.course.published import published
 
 rows, speedups = published("v2_against_v1"), []
@@ -701,7 +701,7 @@ for alpha in (0.5, 1.0):
         rows.append(row | {"multi-head / separable": f"{macs[1] / macs[0]:.2f}"})
 tables.show(rows, caption="MACs of the whole network")
 
-# %% [markdown]
+# %% [markdown] predict="In which of the three runtimes does the famous factor appear? Is it also there when only the attention is swapped?"
 # So by counting, the attention cannot be worth a factor of three at 256×256. But time does not go by MACs (notebook 03).
 #
 # **Measure.** A phone's runtime runs on other processors, too. Here are v1 and v2 on one core of the same processor in
@@ -722,7 +722,7 @@ for way, said in runtimes.items():
 columns = {50: "XXS, 0.5", 100: "S, 1.0"}
 ratios(batch_1, pairs, columns)
 
-# %% [markdown] predict="Where does v1 lose its time in ExecuTorch: in the products, in the softmax, or outside of XNNPACK, in general kernels?"
+# %% [markdown] predict="Where does v1 lose its time in ExecuTorch: in the products, in the softmax, or outside XNNPACK, in general kernels?"
 # There it is, nearly three for the narrow pair, in ExecuTorch and only there. The swap, which changes nothing but the
 # attention, does not show it.
 #
@@ -778,7 +778,7 @@ in_the_runtime = {
 }
 ratios(batch_1, in_the_runtime, columns)
 
-# %% slide="The difference was a guard for rows that are masked completely, and nothing is masked here"
+# %% slide="The difference was a guard for fully masked rows, and nothing is masked here"
 bars = {"v2": "timm", "v1 as it comes": "v1", "v1 spelled out": "v1 spelled out"}
 bars |= {"ours, multi-head": "multi-head", "ours, separable": "ours"}
 figures.show(
@@ -816,7 +816,7 @@ ratios(records.measured("512_pixels"), in_the_runtime, columns)
 #
 # **On a graphics card,** an NVIDIA H200, in PyTorch, with 16 pictures at a time and in float32:
 
-# %% slide="On a graphics card it pays only at many more tokens"
+# %% slide="On this graphics card it pays off only with more tokens"
 on_the_card = {
     "v1 / v2, both timm's": ("v1, plain", "timm, plain"),
     "multi-head / separable": ("multi-head, optimised", "ours, optimised"),
@@ -825,7 +825,7 @@ sides = {side: f"{side} pixels" for side in (256, 512, 1024)}
 for alpha, name in (("α = 0.5", "gpu_050"), ("α = 1.0", "gpu_100")):
     ratios(records.measured(name), on_the_card, sides, caption=alpha)
 
-# %% [markdown] slide="Not run here, because no phone was at hand. It says what is left to do." ask="Whose phone, which runtime, and measured how?"
+# %% [markdown] slide="Not run here, because no phone was at hand. This section says what is left to do." ask="Whose phone, which runtime, and measured how?"
 # At 256×256 pixels, neither v2 nor separable attention is faster on this card. The card mostly waits for its next operator.
 # At 1024×1024 there are sixteen times as many tokens and 256 times as many pairs, and separable attention is worth a factor
 # of two to three. In half precision, which has faster kernels for multi-head attention, it may be less.

@@ -220,7 +220,7 @@ by_conv, by_dense = (to_torch(part(to_keras(colours))) for part in (conv, dense)
 torch.testing.assert_close(by_dense, by_conv)
 print("equal")
 
-# %% [markdown]
+# %% [markdown] predict="A map has the columns 0 to 5, and a convolution with stride 2 keeps three of them. Which three in PyTorch, with `padding=1`? Which in Keras, with `padding=\"same\"`?"
 # **Padding.** MobileViTv2 halves its maps with 3×3 convolutions of stride 2. In PyTorch, they have `padding=1`. In Keras, it
 # is tempting to write `padding="same"`.
 #
@@ -466,7 +466,7 @@ for name, tensor in torch_block.state_dict().items():
     weights.append(tensor.numpy())
 keras_block.set_weights(weights)
 
-# %% slide="Equal"
+# %% slide="Equal to PyTorch's block"
 maps = torch.randn(2, 24, 8, 12)  # [B, C, H, W]
 with torch.no_grad():
     expected = torch_block(maps)
@@ -574,7 +574,7 @@ not_transposed = with_weights(lambda name, w: w.T if name.endswith(square) else 
 turned = with_weights(lambda name, w: w.mT if w.ndim == 4 else w)
 no_attention = with_weights(lambda name, w: 0 * w if "W_O" in name else w)
 
-# %% [markdown]
+# %% [markdown] predict="Four slips: `padding=\"same\"`, another ε, square kernels not transposed, height and width exchanged. Order them by what they cost. Which would you notice?"
 # > **Predict.** Order the four slips by what they cost. Which of them would you notice?
 
 # %% slide="Two cost half or more. Two look like a model that works"
@@ -690,7 +690,7 @@ print(f"{(variances < 0.1).float().mean():.0%} of the running variances are belo
 assert history["loss"][1] < history["loss"][0], history
 assert trained < untrained, (untrained, trained)
 
-# %% [markdown]
+# %% [markdown] predict="After 90 steps with momentum 0.99, what share of the running statistics still comes from their start? What share of the held-out digits will be right?"
 # Two epochs make no good model, but the loss falls, in training and in evaluation. The library's norms have the momentum
 # 0.9. What if we had left Keras' 0.99?
 #
@@ -703,7 +703,7 @@ assert trained < untrained, (untrained, trained)
 # > variance 1? What share of the held-out digits will be right?
 
 
-# %% tags=["nbval-ignore-output"] slide="The same weights, and no better than guessing"
+# %% tags=["nbval-ignore-output"] slide="Four tenths of the start are left, and the answers are no better than guessing"
 def with_momentum(momentum):
     for norm in norms:
         norm.momentum = momentum
@@ -758,7 +758,7 @@ growth = timing.measure(layers, [256, 512, 1024, 2048, 4096], progress=False)
 # %% [markdown]
 # > **Predict.** Between 512 and 4,096 tokens, what slopes will the two lines have on logarithmic axes?
 
-# %% tags=["nbval-ignore-output"] slide="Multi-head attention rises steeply, separable attention hardly at all"
+# %% tags=["nbval-ignore-output"] slide="Multi-head attention rises steeply, separable attention much less"
 figures.show(
     figures.times({"Keras, one layer, d = 64": growth}, fit_from=512),
     alt="Milliseconds over k from 256 to 4096 tokens on logarithmic axes. Multi-head "

@@ -90,7 +90,7 @@ clean:    ## remove the environment and all caches, and nothing of yours
 	touch $@
 
 docs/node_modules: docs/package-lock.json
-	npm ci --prefix docs --no-fund --no-audit
+	npm ci --prefix docs --no-fund --no-audit --ignore-scripts
 	touch $@
 
 .venv/mobile-is-installed: .venv/tests-are-installed

@@ -111,7 +111,7 @@ LOOK = """() => {
   const slides = Reveal.getSlides();
   slides.forEach((slide, number) => {
     Reveal.slide(number);
-    for (const part of slide.querySelectorAll(".page, .page *")) {
+    for (const part of slide.querySelectorAll(".page *")) {
       const box = part.getBoundingClientRect();
       if (part.closest("mjx-assistive-mml") || !box.width) continue;
       const outside = box.right > 1280 - 20 || box.bottom > 720 - 12 || box.left < 0 || box.top < 0;

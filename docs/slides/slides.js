@@ -1,5 +1,7 @@
 // Formulas first: a slide is laid out only when they have their size.
-MathJax.startup.promise.then(() =>
+MathJax.startup.promise.then(() => {
+  // The speaker's view is another window without MathJax' style, where the spoken form would stand beside the formula.
+  for (const spoken of document.querySelectorAll(".notes mjx-assistive-mml")) spoken.remove();
   Reveal.initialize({
     width: 1280,
     height: 720,
@@ -10,5 +12,5 @@ MathJax.startup.promise.then(() =>
     transition: "none",
     controls: false, // arrow keys, space, or a swipe
     plugins: [RevealNotes],
-  }),
-);
+  });
+});

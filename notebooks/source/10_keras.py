@@ -612,7 +612,7 @@ tables.show(rows)
 #
 # **Evaluate.** In Keras, `compile` says what to measure, and `evaluate` measures it:
 
-# %% slide="The same digits are right"
+# %% slide="As many digits are right as in PyTorch"
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 right.compile(loss=loss, metrics=["accuracy"])
 _, accuracy = right.evaluate(pictures, answers, verbose=0)

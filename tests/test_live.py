@@ -601,6 +601,9 @@ def test_the_page_fits_a_phone_and_axe_finds_nothing_serious(opened, scheme):
     for width in (360, 390, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.add_style_tag(content="html { font-size: 200% }")  # who needs large letters turns pages, and not sideways
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.add_script_tag(path=LIBRARY / "axe-core" / "axe.min.js")
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     named = {"heading-order", "empty-table-header", "landmark-unique", "region", "page-has-heading-one"}

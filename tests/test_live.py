@@ -3,24 +3,20 @@
 A real browser does all of it, against the folder that `make site` publishes.
 """
 
-import functools
 import http.server
 import itertools
 import json
-import os
 import re
-import shutil
 import socket
 import statistics
 import subprocess
 import sys
-import threading
 import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from browser import AXE, ROOT, chromium, require, served
 from references import randomise
 from torch.nn import functional as F
 
@@ -30,11 +26,7 @@ from mvit2_lib.course import timing
 from mvit2_lib.course.records import Timings, slope
 from mvit2_lib.deploy.live import LookingModel
 
-ROOT = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-OPTIONS = ["--no-sandbox", "--disable-gpu"]
 MEASURE_AT_ONCE = "--enable-blink-features=ForceEagerMeasureMemory"  # memory, and not at some later time
-LIBRARY = ROOT / "docs" / "node_modules"
 
 
 # The graph, without a browser
@@ -147,11 +139,7 @@ def test_records_that_no_clock_can_have_given_are_refused(tmp_path, row, said):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Return the folder of the live page, built."""
-    if not (CHROMIUM and (LIBRARY / "onnxruntime-web").exists()):
-        message = "no Chromium, or nothing from npm: make test-long installs the second, and your system the first"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+    require()
     sys.path.insert(0, str(ROOT / "docs"))
     try:
         import live_page
@@ -164,38 +152,14 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(folder):
-    with served(http.server.SimpleHTTPRequestHandler, folder) as url:
+    with served(folder) as url:
         yield url + "/live/"
-
-
-class served:
-    """A folder served on this machine."""
-
-    def __init__(self, kind, directory, **named):
-        quiet = type("Quiet", (kind,), {"log_message": lambda *_: None})
-        self.server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), functools.partial(quiet, directory=directory, **named)
-        )
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*OPTIONS, "--js-flags=--expose-gc", MEASURE_AT_ONCE]
-        )
-        yield browser
-        browser.close()
+    with chromium("--js-flags=--expose-gc", MEASURE_AT_ONCE) as started:
+        yield started
 
 
 @pytest.fixture
@@ -341,7 +305,7 @@ def test_the_keyboard_draws_as_well(page):
 
 @pytest.mark.slow
 def test_redrawing_takes_no_more_and_more_memory(browser, folder):
-    with served(Isolated, folder) as url:
+    with served(folder, Isolated) as url:
         page = browser.new_page()
         page.goto(f"{url}/live/")
         load(page)
@@ -604,7 +568,7 @@ def test_the_page_fits_a_phone_and_axe_finds_nothing_serious(opened, scheme):
     page.set_viewport_size({"width": 360, "height": 800})
     page.add_style_tag(content="html { font-size: 200% }")  # who needs large letters turns pages, and not sideways
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.add_script_tag(path=LIBRARY / "axe-core" / "axe.min.js")
+    page.add_script_tag(path=AXE)
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     named = {"heading-order", "empty-table-header", "landmark-unique", "region", "page-has-heading-one"}
     assert [
@@ -639,7 +603,7 @@ def test_the_class_gets_the_address_as_a_qr_code(folder):
     import segno
 
     address = "http://192.0.2.7:8000/live/"
-    with served(live_page.Handler, folder, address=address) as url:
+    with served(folder, live_page.Handler, address=address) as url:
         page = urllib.request.urlopen(f"{url}/share").read().decode()
         assert urllib.request.urlopen(f"{url}/live/main.js").headers["Content-Type"] == "text/javascript"
     drawn = re.search(r'<path[^>]* d="([^"]+)"', page)[1]

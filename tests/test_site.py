@@ -3,52 +3,29 @@
 One test opens every page, because a browser takes longest to start.
 """
 
-import functools
-import http.server
-import os
-import shutil
 import subprocess
 import sys
-import threading
-from pathlib import Path
 
 import pytest
+from browser import AXE, ROOT, chromium, require, served
 
 import mvit2_lib as mv
 
-ROOT = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-AXE = ROOT / "docs" / "node_modules" / "axe-core" / "axe.min.js"
 # Of what axe-core finds, all that is serious, and these besides.
 NAMED = {"heading-order", "empty-table-header", "landmark-unique"}
 pytestmark = pytest.mark.slow
 
 
-def test_the_machine_has_what_the_site_is_tried_with():
-    if not (CHROMIUM and AXE.exists()):
-        message = "no Chromium, or no axe-core: make test-long installs the second, and your system the first"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """Return the built site and its address on this machine."""
+    require()
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", str(folder)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
-    handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        """Say nothing."""
+    with served(folder) as address:
+        yield folder, address
 
 
 def pages(folder):
@@ -57,14 +34,10 @@ def pages(folder):
     return [path for path in every if path.parts[0] != "slides" or path.name == "index.html"]
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
 def test_every_page_of_the_site(site):
-    from playwright.sync_api import sync_playwright
-
     folder, address = site
     complaints = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         context = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900})
         context.route("**/*", lambda route: _only_here(route, address, complaints))
         for name in pages(folder):
@@ -81,7 +54,6 @@ def test_every_page_of_the_site(site):
         page.wait_for_selector("#search-results li")
         if "Separable self-attention" not in page.inner_text("#search-results"):
             complaints.append("the search for 'rank one' does not find notebook 02")
-        browser.close()
     assert complaints == []
 
 

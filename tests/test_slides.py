@@ -1,20 +1,12 @@
 """The slides: every question has its answer next, nothing runs over the edge, and no other host is asked."""
 
-import functools
-import http.server
-import os
 import re
-import shutil
 import sys
-import threading
-from pathlib import Path
 
 import nbformat
 import pytest
+from browser import AXE, ROOT, chromium, require, served
 
-ROOT = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-LIBRARY = ROOT / "docs" / "node_modules"
 sys.path.insert(0, str(ROOT / "docs"))
 slides = pytest.importorskip("slides", reason="what makes the slides is installed by make test-long")
 DECKS = {name: made for name, _, _, made in slides.decks()}
@@ -68,21 +60,10 @@ def test_the_speaker_reads_the_minutes_and_a_question_on_every_section():
 
 @pytest.mark.slow
 def test_every_slide_fits_its_page(tmp_path):
-    if not (CHROMIUM and (LIBRARY / "reveal.js").exists()):
-        message = "no Chromium, or nothing from npm: make test-long installs the second, and your system the first"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
+    require()
     slides.build(tmp_path)
-    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
-    handler = functools.partial(quiet, directory=tmp_path)
     complaints = []
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with served(tmp_path) as address, chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: complaints.extend([request.url] * (not _is_here(request.url, address))))
@@ -92,12 +73,10 @@ def test_every_slide_fits_its_page(tmp_path):
             found = page.evaluate(LOOK)
             assert found.pop() == len(made)
             complaints.extend(f"{name}: {text}" for text in found)
-            page.add_script_tag(path=LIBRARY / "axe-core" / "axe.min.js")
+            page.add_script_tag(path=AXE)
             for violation in page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]:
                 if violation["impact"] in ("serious", "critical"):
                     complaints.append(f"{name}: {violation['id']} {violation['nodes'][0]['html'][:150]}")
-        browser.close()
-        server.shutdown()
     assert complaints == []
 
 

@@ -15,7 +15,7 @@ import segno
 import torch
 
 from mvit2_lib.data.samples import load_digits
-from mvit2_lib.deploy.live import LookingModel, attention_graphs, looking_graph
+from mvit2_lib.deploy.live import LookingModel, attention_graph, attention_layers, looking_graph
 from mvit2_lib.weights.pretrained import load_pretrained
 
 HERE = Path(__file__).parent
@@ -27,7 +27,9 @@ def build(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(HERE / "live", folder)
     digits = load_pretrained("digits")
-    graphs = {"digits": looking_graph(digits.model, 8, digits.preparation.image_size), **attention_graphs()}
+    torch.manual_seed(0)  # the same file each time
+    graphs = {name: attention_graph(layer) for name, layer in attention_layers().items()}
+    graphs["digits"] = looking_graph(digits.model, 8, digits.preparation.image_size)
     for name, content in graphs.items():
         (folder / f"{name}.onnx").write_bytes(content)
     for name, source in RUNTIME.items():

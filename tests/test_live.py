@@ -21,10 +21,10 @@ from references import randomise
 from torch.nn import functional as F
 
 from mvit2_lib import MobileViTv2, cost, load_pretrained
-from mvit2_lib.attention import SeparableSelfAttention
+from mvit2_lib.attention import LinformerSelfAttention, SeparableSelfAttention
 from mvit2_lib.course import timing
 from mvit2_lib.course.records import Timings, slope
-from mvit2_lib.deploy.live import LookingModel
+from mvit2_lib.deploy.live import LookingModel, attention_graph, attention_layers
 
 MEASURE_AT_ONCE = "--enable-blink-features=ForceEagerMeasureMemory"  # memory, and not at some later time
 
@@ -62,6 +62,24 @@ def test_equal_scores_are_the_mean_of_all_patches_and_the_slider_mixes(monkeypat
     torch.testing.assert_close(equal[0], expected, rtol=1e-4, atol=1e-4)
     assert (own[0] - equal[0]).abs().max() > 0.01
     torch.testing.assert_close(half[1], (own[1] + 1) / 2)  # the first layer; later ones see other inputs
+
+
+def test_the_layers_that_are_measured_are_the_librarys():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    for name, layer in attention_layers().items():
+        session = onnxruntime.InferenceSession(attention_graph(layer), providers=["CPUExecutionProvider"])
+        for k in (7, 300):
+            feeds = {"x": torch.randn(1, k, 64)}
+            expected = layer
+            if name == "linformer":
+                feeds |= {"E": torch.randn(64, k), "F": torch.randn(64, k)}
+                expected = LinformerSelfAttention(64, 4, num_tokens=k, projected_tokens=64)
+                mixing = {f"{letter}.weight": feeds[letter] for letter in "EF"}
+                expected.load_state_dict(layer.state_dict() | mixing)
+            with torch.no_grad():
+                y = expected(feeds["x"]).numpy()
+            [answer] = session.run(None, {letter: tensor.numpy() for letter, tensor in feeds.items()})
+            assert np.abs(answer - y).max() < 1e-4, (name, k)
 
 
 def attentions(model):

@@ -79,20 +79,22 @@ def looking_graph(model: MobileViTv2, picture_size: int, image_size: int) -> byt
         return onnx_graph(looking, example, ["picture", "equal"], names).SerializeToString()
 
 
-def attention_graphs() -> dict[str, bytes]:
-    """Return one layer of each attention as an ONNX file, `x` `[1, k, 64]` to `y`; Linformer takes `E` and `F` too."""
-    torch.manual_seed(0)
+def attention_layers() -> dict[str, nn.Module]:
+    """Return the layers that the live page measures, as in notebook 03: width 64, four heads, random weights."""
+    return {
+        "multi_head": MultiHeadSelfAttention(DIM, HEADS),
+        "linformer": Linformer(DIM, HEADS),
+        "separable": SeparableSelfAttention(DIM),
+    }
+
+
+def attention_graph(layer: nn.Module) -> bytes:
+    """Return one such layer as an ONNX file for any number of tokens, `x` `[1, k, 64]` to `y`."""
     k = torch.export.Dim("k", min=LEAST, max=MOST)
-    x, mixing = torch.rand(1, 100, DIM), (torch.rand(MIXED, 100), torch.rand(MIXED, 100))
-    graphs = {}
-    for name, layer in (
-        ("multi_head", MultiHeadSelfAttention(DIM, HEADS)),
-        ("linformer", Linformer(DIM, HEADS)),
-        ("separable", SeparableSelfAttention(DIM)),
-    ):
-        mixed = mixing if name == "linformer" else ()
-        inputs, shapes = ["x", "E", "F"][: 1 + len(mixed)], ({1: k}, *({1: k} for _ in mixed))
-        with torch.no_grad(), quietly():
-            proto = onnx_graph(layer.eval(), (x, *mixed), inputs, ["y"], shapes)
-        graphs[name] = proto.SerializeToString()
-    return graphs
+    example = {"x": torch.rand(1, 100, DIM)}
+    if isinstance(layer, Linformer):
+        example |= {"E": torch.rand(MIXED, 100), "F": torch.rand(MIXED, 100)}
+    # The tokens are axis 1 of all three.
+    with torch.no_grad(), quietly():
+        proto = onnx_graph(layer.eval(), tuple(example.values()), list(example), ["y"], ({1: k},) * len(example))
+    return proto.SerializeToString()

@@ -90,6 +90,9 @@ def _tried(page):
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             yield f"at {width} pixels the page is {wide} wide"
+        inside = page.evaluate("[...document.querySelectorAll('.content')].some(c => c.scrollWidth > c.clientWidth)")
+        if inside:  # the theme's column would scroll in place of the page
+            yield f"at {width} pixels all of the text scrolls sideways"
     page.set_viewport_size({"width": 1280, "height": 900})
     cut = page.evaluate(
         "[...document.querySelectorAll('.cell_input pre')].filter(p => p.scrollWidth > p.clientWidth).length"

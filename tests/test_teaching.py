@@ -33,9 +33,8 @@ def part(title):
     ],
 )
 def test_a_plan_has_no_gap_and_takes_the_minutes_of_its_title(title, minutes):
-    rows = re.findall(r"^\| (\d+)–(\d+) \|", part(title), re.MULTILINE)
-    ends = [0] + [int(end) for _, end in rows]
-    assert [int(start) for start, _ in rows] == ends[:-1]
+    starts, ends, _ = zip(*pages.plan(title), strict=True)
+    assert starts == (0, *ends[:-1])
     assert ends[-1] == minutes
 
 

@@ -2,8 +2,7 @@
 
 const GRID = 32; // points along a side
 const INK = 0.3; // of all points: every digit of the data set is written about as thick, a one fatter than an eight
-const THIN = 1.4;
-const THICK = 5;
+const [THIN, THICK] = [1.4, 5]; // half the width of the pen, in points, at least and at most
 const WIDE = 26; // a digit fills the height, and at most this much of the width
 
 /** Strokes, lists of points [x, y], to 64 numbers in [0, 1], row by row; null without a stroke. */

@@ -6,7 +6,6 @@ const LAYERS = [2, 4, 3]; // attention layers in stages 3, 4 and 5
 const SIDE = 320; // of the canvas, in its own pixels
 const STEP = 16; // of the pen, by keyboard
 const QUIET = 700; // milliseconds without a change, before a screen reader says the answer
-
 const MOST = 3000; // points; a longer scribble takes no more
 
 export class Drawing {

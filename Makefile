@@ -3,8 +3,8 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 # One thread for each kernel and test: with more, a busy core makes timings noise, and some cells thirty times as long.
 export OMP_NUM_THREADS := 1
-# Two processes share the work; a notebook, or a file of tests, is one piece of it.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
+# Two processes share the work; a notebook, or a file of tests, is one piece of it. A hanging one is not begun again.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --durations 20
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
 # JupyterLab refuses to run as root, which is the usual user inside a container.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -1,7 +1,9 @@
 """What the tests of training share: a model and pictures that train in a moment, and processes that are copies."""
 
+import faulthandler
 import functools
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -77,11 +79,16 @@ class Interrupting:
 
 
 def forked(function: Callable, *arguments) -> int:
-    """Call a function in a child process, and return the child's number."""
+    """Call a function in a child process, and return the child's number.
+
+    A child that has not ended after five minutes tells where it is, and is killed.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
+        faulthandler.register(signal.SIGALRM, chain=True)
+        signal.alarm(300)
         try:
             function(*arguments)
         except BaseException:  # whatever happens, the child must not go on as its parent

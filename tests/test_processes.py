@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional  # here once, not in every child
 from micro import QUICK, NeverAsked, digits, exit_code, forked, trained
 from shared_run import shared_run
 from torch import nn
@@ -32,15 +33,29 @@ RUN = {"mixup": 0.2, "cutmix": 1.0}
 
 def together(size, function, *arguments):
     """Call a function in so many processes, which find one another as under torchrun, and return their exit codes."""
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    meeting = socket.create_server(("127.0.0.1", 0))
+    port = meeting.getsockname()[1]
+
+    def serve():
+        listening = {"wait_for_workers": False, "master_listen_fd": meeting.fileno()}
+        _store = dist.TCPStore("127.0.0.1", port, is_master=True, **listening)
+        signal.pause()
 
     def one(rank):
-        about = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_PORT": store.port}
+        about = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_PORT": port}
         os.environ.update({name: str(value) for name, value in about.items()})
         os.environ.update(MASTER_ADDR="127.0.0.1", TORCHELASTIC_USE_AGENT_STORE="True")
         function(*arguments)
 
-    return [exit_code(child) for child in [forked(one, rank) for rank in range(size)]]
+    # A process of its own serves the store. A thread of this process could hold a lock of the C library while the next
+    # child is forked, and the child would wait for that lock forever (once in about 700 times).
+    server = forked(serve)
+    try:
+        return [exit_code(child) for child in [forked(one, rank) for rank in range(size)]]
+    finally:
+        os.kill(server, signal.SIGKILL)
+        exit_code(server)
+        meeting.close()
 
 
 def joined(function, *arguments):

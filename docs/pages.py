@@ -2,14 +2,16 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 
 HERE = Path(__file__).parent
 NOTEBOOKS = sorted((HERE.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-SECTION = re.compile(r"\b(?P<notebook>0\d|10) \*(?P<title>[^*]+)\*")
+SECTION = re.compile(r"\b(?P<notebook>0\d|10) \*(?P<title>[^*]+)\*(?: › \*(?P<slide>[^*]+)\*)?")
 HEADING = re.compile(r"^## (?P<title>.+?) · (?P<start>\d+) min(?: · (?P<route>[◆◇]))?$", re.MULTILINE)
+EXERCISE = re.compile(r"^### (?P<title>(?:\d+\.\d+|An open experiment).+)$", re.MULTILINE)
 
 
 def slug(title: str) -> str:
@@ -91,17 +93,44 @@ def plan(heading: str) -> list[tuple[int, int, str]]:
 
 
 def link_sections(app, name: str, source: list[str]) -> None:
-    """Turn `02 *What is lost*` in the teacher's guide into a link to that section; there must be such a section."""
+    """Turn `02 *One question*` in the teacher's guide into a link to that section, which there must be.
+
+    `02 *One question* › *Over the tokens*` links also the slide in it whose headline begins so.
+    """
     if name == "teaching":
-        source[0] = SECTION.sub(lambda match: _link(match["notebook"], match["title"]), source[0])
+        source[0] = SECTION.sub(lambda match: _link(*match.groups()), source[0])
 
 
-def _link(notebook: str, wanted: str) -> str:
+def _link(notebook: str, title: str, slide: str | None) -> str:
     path = next(path for path in NOTEBOOKS if path.name.startswith(notebook))
-    for name, _, _, anchor in sections(path):
-        if name == wanted:
-            return f"{notebook} [*{name}*](<notebooks/{path.name}#{anchor}>)"
-    raise KeyError(f"notebook {notebook} has no section {wanted!r}")
+    anchor = next((anchor for name, _, _, anchor in sections(path) if name == title), None)
+    if anchor is None:
+        raise KeyError(f"notebook {notebook} has no section {title!r}")
+    link = f"{notebook} [*{title}*](<notebooks/{path.name}#{anchor}>)"
+    if slide is None:
+        return link
+    cells = [cell for section, headline, cell in headlines(path) if section == title and headline.startswith(slide)]
+    if len(cells) != 1:
+        raise KeyError(f"notebook {notebook}, section {title!r}: {len(cells)} slides begin with {slide!r}")
+    return f'{link} › <a href="slides/{path.stem}.html#/{cells[0]}">{slide}</a>'
+
+
+def headlines(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield section, headline and name of each slide that is made of a cell of code, or of an exercise on the way."""
+    section = ""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code" and "slide" in cell.metadata:
+            yield section, cell.metadata["slide"].replace("*", ""), cell_name(cell)
+        elif cell.cell_type == "markdown":
+            if heading := HEADING.search(cell.source):
+                section = heading["title"]
+            if section != "Exercises" and (exercise := EXERCISE.search(cell.source)):
+                yield section, exercise["title"], cell_name(cell)
+
+
+def cell_name(cell: nbformat.NotebookNode) -> str:
+    """Return the name that the slide of a cell has in its deck."""
+    return f"cell-{cell.id}"
 
 
 def keep_equations(app, what, name, obj, options, lines: list[str]) -> None:

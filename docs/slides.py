@@ -6,9 +6,11 @@ exercises and the summary become slides by themselves. The text of the notebook 
 minutes and the question to ask: the next *Predict*, or the metadata `ask` of the section.
 """
 
+import base64
 import html
 import re
 import shutil
+import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,12 +29,12 @@ LINES = 12  # of code on a slide
 ROWS = 7  # of a table, before its letters become smaller
 HEADING = re.compile(r"^## .+$", re.MULTILINE)
 PREDICT = re.compile(r"^> \*\*Predict\.\*\*(?P<question>.*(?:\n>.*)*)", re.MULTILINE)
-EXERCISE = re.compile(r"^### (?P<title>(?:\d+\.\d+|An open experiment).+)$", re.MULTILINE)
 TASK = re.compile(r".+?(?=\n\n|\Z)(?:\n\n```python\n.+?\n```)?", re.DOTALL)  # one paragraph, and code beneath it
 EQUATION = re.compile(r"^\$\$.+?\$\$$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"^\|.*\n\|[-:| ]+\n(?:\|.*\n?)+", re.MULTILINE)
 FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
-IMAGE = re.compile(r'<img alt="(?P<alt>[^"]*)" src="(?P<source>[^"]*)"')
+IMAGE = re.compile(r'<img alt="(?P<alt>[^"]*)" src="(?P<source>data:image/png;base64,(?P<png>[^"]*))"')
+TALL = 1.3  # a figure less wide than that stands beside its headline, where it is larger than beneath
 LINK = re.compile(r'href="(\d\d_\w+)\.ipynb[^"]*"')
 LIBRARY = {
     "reveal.js/dist": ("reveal.js", "reveal.css", "reset.css", "plugin/notes.js"),
@@ -82,13 +84,15 @@ class Slide:
     minutes: str = ""
     ask: str = ""
     notes: list[str] = field(default_factory=list)
+    name: str = ""  # by which a link finds it
 
     def html(self) -> str:
         said = [f"**{self.minutes}**" if self.minutes else "", f"**Ask:** {self.ask}" if self.ask else "", *self.notes]
         notes = MARKDOWN.render("\n\n".join(part for part in said if part))
         dense = "dense" if self.shown.count("<tr") > ROWS else ""
         page = f'<div class="page {dense}">\n{self.shown}\n</div>'
-        made = f'<section class="{self.kind}">\n{page}\n<aside class="notes">{notes}</aside>\n</section>'
+        name = f' id="{self.name}"' if self.name else ""
+        made = f'<section class="{self.kind}"{name}>\n{page}\n<aside class="notes">{notes}</aside>\n</section>'
         return LINK.sub(r'href="\1.html"', made)  # from deck to deck
 
 
@@ -155,12 +159,12 @@ class Deck:
 
     def _text(self, text: str, cell: nbformat.NotebookNode, headline: str | None = None) -> None:
         """Make slides of a text: its own thought, its question, its exercise. All of it goes into the notes."""
-        question, exercise = PREDICT.search(text), EXERCISE.search(text)
+        question, exercise = PREDICT.search(text), pages.EXERCISE.search(text)
         if headline:
             self._add(headline, _shown(text, EQUATION) + _shown(text, TABLE))
         if self.slides[-1].kind == "list":
             self.slides[-1].shown += "".join(
-                f"<p>{MARKDOWN.renderInline(one['title'])}</p>" for one in EXERCISE.finditer(text)
+                f"<p>{MARKDOWN.renderInline(one['title'])}</p>" for one in pages.EXERCISE.finditer(text)
             )
             return
         before = text[: min([match.start() for match in (question, exercise) if match], default=len(text))]
@@ -176,6 +180,7 @@ class Deck:
                 exercise["title"], MARKDOWN.render(TASK.match(text[exercise.end() :].strip()).group()), "exercise"
             )
             self.slides[-1].notes.append(text[exercise.end() :])
+            self.slides[-1].name = pages.cell_name(cell)
 
     def _show(self, cell: nbformat.NotebookNode) -> None:
         """Make a slide of a cell of code."""
@@ -183,7 +188,9 @@ class Deck:
         for output in cell.outputs:
             made = output.get("data", {}).get("text/html", "")
             if image := IMAGE.search(made):
-                images.append(f'<img alt="{image["alt"]}" src="{image["source"]}">')
+                wide, high = struct.unpack(">II", base64.b64decode(image["png"])[16:24])
+                kind = ' class="tall"' if wide / high < TALL else ""
+                images.append(f'<img{kind} alt="{image["alt"]}" src="{image["source"]}">')
             elif "<table" in made:
                 tables.append(made)
             else:
@@ -197,6 +204,7 @@ class Deck:
         if said and not images:
             shown.append(f'<pre class="printed {size}">{html.escape(said)}</pre>')
         self._add(cell.metadata["slide"], "\n".join(shown), "answer" if self.asked else "")
+        self.slides[-1].name = pages.cell_name(cell)
         self.asked = False
 
     def _show_stub(self, stub: str) -> None:
@@ -226,7 +234,9 @@ def _as_read(path: Path) -> dict[str, str]:
 
 def _shown(text: str, kind: re.Pattern) -> str:
     """Return the equations or tables of a text, as far as they stand before its question or exercise."""
-    end = min([match.start() for match in (PREDICT.search(text), EXERCISE.search(text)) if match], default=len(text))
+    end = min(
+        [match.start() for match in (PREDICT.search(text), pages.EXERCISE.search(text)) if match], default=len(text)
+    )
     return "\n".join(MARKDOWN.render(part.group()) for part in kind.finditer(text, 0, end))
 
 

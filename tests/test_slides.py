@@ -31,6 +31,9 @@ def test_a_deck_has_all_questions_figures_and_sections_of_its_notebook(path):
     assert sum("<img" in slide.shown for slide in deck) == len(drawn) > 0
     titles = [title for title, _, _, _ in slides.pages.sections(path) if title != "Exercises"]
     assert sum(slide.kind == "section" for slide in deck) == len(titles)
+    linked = [name for _, _, name in slides.pages.headlines(path)]
+    assert [slide.name for slide in deck if slide.name] == linked
+    assert len(linked) == len(set(linked))
 
 
 @pytest.mark.parametrize("name", DECKS)

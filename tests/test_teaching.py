@@ -45,8 +45,11 @@ def test_the_guide_speaks_of_sections_that_exist_and_of_every_notebook():
     beliefs = part("## What people believe, and the cell that shows otherwise")
     for path in pages.NOTEBOOKS:
         assert len(re.findall(rf"^\|.*\| {path.name[:2]} \*", beliefs, re.MULTILINE)) >= 2, path.name
+    assert all(match["slide"] for match in pages.SECTION.finditer(beliefs))
     with pytest.raises(KeyError, match="no section 'Nothing'"):
         pages.link_sections(None, "teaching", ["see 01 *Nothing*"])
+    with pytest.raises(KeyError, match="0 slides begin with 'Nothing'"):
+        pages.link_sections(None, "teaching", ["see 01 *Several heads* › *Nothing*"])
 
 
 def test_there_are_five_discussion_questions_and_three_for_the_exam():

@@ -573,6 +573,22 @@ def test_a_contestant_that_fails_is_left_out_and_the_others_go_on(opened):
     assert page.get_attribute('#slopes [data-name="separable"]', "data-slope")
 
 
+CUT_WORDS = """
+() => [...document.querySelectorAll("td, th")].flatMap((cell) => {
+  const words = [];
+  for (const node of cell.childNodes) {
+    for (const found of node.nodeType === Node.TEXT_NODE ? node.data.matchAll(/\\p{L}+/gu) : []) {
+      const range = document.createRange();
+      range.setStart(node, found.index);
+      range.setEnd(node, found.index + found[0].length);
+      if (range.getClientRects().length > 1) words.push(found[0]);
+    }
+  }
+  return words;
+})
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_phone_and_axe_finds_nothing_serious(opened, scheme):
@@ -583,6 +599,7 @@ def test_the_page_fits_a_phone_and_axe_finds_nothing_serious(opened, scheme):
     for width in (360, 390, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT_WORDS) == []
     page.set_viewport_size({"width": 360, "height": 800})
     page.add_style_tag(content="html { font-size: 200% }")  # who needs large letters turns pages, and not sideways
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

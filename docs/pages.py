@@ -10,6 +10,7 @@ import nbformat
 HERE = Path(__file__).parent
 NOTEBOOKS = sorted((HERE.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SECTION = re.compile(r"\b(?P<notebook>0\d|10) \*(?P<title>[^*]+)\*(?: › \*(?P<slide>[^*]+)\*)?")
+PLACE = re.compile(r"\*(slides|live)( page)?\*")
 HEADING = re.compile(r"^## (?P<title>.+?) · (?P<start>\d+) min(?: · (?P<route>[◆◇]))?$", re.MULTILINE)
 EXERCISE = re.compile(r"^### (?P<title>(?:\d+\.\d+|An open experiment).+)$", re.MULTILINE)
 
@@ -95,10 +96,12 @@ def plan(heading: str) -> list[tuple[int, int, str]]:
 def link_sections(app, name: str, source: list[str]) -> None:
     """Turn `02 *One question*` in the teacher's guide into a link to that section, which there must be.
 
-    `02 *One question* › *Over the tokens*` links also the slide in it whose headline begins so.
+    `02 *One question* › *Over the tokens*` links also the slide in it whose headline begins so, and `*slides*` and
+    `*live page*` lead to these. Where the guide is read as a file, they are not there, and nothing leads nowhere.
     """
     if name == "teaching":
-        source[0] = SECTION.sub(lambda match: _link(*match.groups()), source[0])
+        linked = SECTION.sub(lambda match: _link(*match.groups()), source[0])
+        source[0] = PLACE.sub(lambda match: f'<a href="{match[1]}/index.html">{match[1]}{match[2] or ""}</a>', linked)
 
 
 def _link(notebook: str, title: str, slide: str | None) -> str:

@@ -97,7 +97,7 @@ def link_sections(app, name: str, source: list[str]) -> None:
     """Turn `02 *One question*` in the teacher's guide into a link to that section, which there must be.
 
     `02 *One question* › *Over the tokens*` links also the slide in it whose headline begins so, and `*slides*` and
-    `*live page*` lead to these. Where the guide is read as a file, they are not there, and nothing leads nowhere.
+    `*live page*` lead to these. They are links only here, because only the built site has these pages.
     """
     if name == "teaching":
         linked = SECTION.sub(lambda match: _link(*match.groups()), source[0])

@@ -33,7 +33,6 @@ def test_a_deck_has_all_questions_figures_and_sections_of_its_notebook(path):
     assert sum(slide.kind == "section" for slide in deck) == len(titles)
     linked = [name for _, _, name in slides.pages.headlines(path)]
     assert [slide.name for slide in deck if slide.name] == linked
-    assert len(linked) == len(set(linked))
 
 
 @pytest.mark.parametrize("name", DECKS)

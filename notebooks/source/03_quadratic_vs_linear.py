@@ -497,7 +497,7 @@ figures.show(
 # *Marks are measured, lines are counted.* Fused attention has only marks, because what it holds depends
 # on PyTorch's block size. As a test:
 
-# %%
+# %% slide="Fused attention: linear memory, not linear time"
 for name, expected in counted.items():
     measured = [forward[name, k].peak_bytes for k in sizes]
     off = [abs(have / want - 1) for have, want in zip(measured, expected, strict=True)]
